@@ -1,0 +1,1 @@
+//! The air-gapped side of goferry.

@@ -1,0 +1,1 @@
+//! What both programs say and how.
