@@ -11,7 +11,7 @@ use thiserror::Error;
 use crate::limits::Limits;
 
 /// A kind of document, named by its `type`.
-pub trait Document: Serialize + DeserializeOwned {
+pub(crate) trait Document: Serialize + DeserializeOwned {
     /// What the document's `type` must say.
     const TYPE: &'static str;
 }
@@ -45,7 +45,7 @@ struct OnlyType {
 }
 
 /// Reads a document that is all of `bytes`.
-pub fn parse<T: Document>(bytes: &[u8]) -> Result<T, JsonError> {
+pub(crate) fn parse<T: Document>(bytes: &[u8]) -> Result<T, JsonError> {
     check_depth(bytes)?;
     let OnlyType { name } = serde_json::from_slice(bytes)?;
     if name != T::TYPE {
@@ -55,15 +55,16 @@ pub fn parse<T: Document>(bytes: &[u8]) -> Result<T, JsonError> {
 }
 
 /// The bytes of a document: compact, with fields in their declared order, ending in a newline.
-pub fn to_bytes<T: Document>(document: &T) -> Vec<u8> {
+pub(crate) fn to_bytes<T: Document>(document: &T) -> Vec<u8> {
     let mut bytes = serde_json::to_vec(document).expect("documents have only string keys and finite numbers");
     bytes.push(b'\n');
     bytes
 }
 
 /// The same, indented for people.
-pub fn to_readable_bytes<T: Document>(document: &T) -> Vec<u8> {
-    let mut bytes = serde_json::to_vec_pretty(document).expect("documents have only string keys and finite numbers");
+pub(crate) fn to_readable_bytes<T: Document>(document: &T) -> Vec<u8> {
+    let mut bytes =
+        serde_json::to_vec_pretty(document).expect("documents have only string keys and finite numbers");
     bytes.push(b'\n');
     bytes
 }
@@ -150,7 +151,10 @@ mod tests {
             ("leading zero", replaced("7", "07")),
             ("number as text", replaced("7", "\"7\"")),
             ("null", replaced("7", "null")),
-            ("invalid UTF-8", replaced("x", "Q").iter().map(|b| if *b == b'Q' { 0xff } else { *b }).collect()),
+            (
+                "invalid UTF-8",
+                replaced("x", "Q").iter().map(|b| if *b == b'Q' { 0xff } else { *b }).collect(),
+            ),
             ("lone surrogate", replaced("\"x\"", "\"\\ud800\"")),
             ("raw control character", replaced("x", "\u{1}")),
             ("depth bomb", replaced("7", &format!("{}{}", "[".repeat(100_000), "]".repeat(100_000)))),

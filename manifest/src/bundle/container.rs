@@ -7,6 +7,7 @@ use std::io;
 
 /// Bytes of a header, and the unit to which contents are padded.
 pub(super) const BLOCK: u64 = 512;
+pub(super) const BLOCK_LEN: usize = 512;
 
 /// The zero bytes that end the archive.
 pub(super) const END: u64 = 2 * BLOCK;
@@ -38,8 +39,8 @@ pub(super) fn padding(size: u64) -> u64 {
 /// The header of an entry.
 ///
 /// `name` has at most 100 bytes and `size` at most 2^33 - 1, as all of the format's have.
-pub(super) fn header(name: &str, size: u64) -> [u8; BLOCK as usize] {
-    let mut header = [0; BLOCK as usize];
+pub(super) fn header(name: &str, size: u64) -> [u8; BLOCK_LEN] {
+    let mut header = [0; BLOCK_LEN];
     let mut put = |offset: usize, bytes: &[u8]| header[offset..offset + bytes.len()].copy_from_slice(bytes);
     put(0, name.as_bytes());
     put(100, b"0000644\0");
@@ -59,7 +60,7 @@ pub(super) fn header(name: &str, size: u64) -> [u8; BLOCK as usize] {
 
 /// The size that a header states for the entry `name`, if it is exactly that entry's header and the size is at most
 /// `limit`.
-pub(super) fn size_in_header(bytes: &[u8; BLOCK as usize], name: &str, limit: u64) -> Option<u64> {
+pub(super) fn size_in_header(bytes: &[u8; BLOCK_LEN], name: &str, limit: u64) -> Option<u64> {
     let digits = std::str::from_utf8(&bytes[124..135]).ok()?;
     let size = u64::from_str_radix(digits, 8).ok().filter(|size| *size <= limit)?;
     (header(name, size) == *bytes).then_some(size)
@@ -74,13 +75,13 @@ pub(super) fn write_entry(out: &mut impl io::Write, name: &str, content: &[u8]) 
 
 /// Writes what follows a content of `size` bytes.
 pub(super) fn write_padding(out: &mut impl io::Write, size: u64) -> io::Result<()> {
-    let zeros = [0; BLOCK as usize];
+    let zeros = [0; BLOCK_LEN];
     out.write_all(&zeros[..usize::try_from(padding(size)).unwrap_or_default()])
 }
 
 /// Writes the end of the archive.
 pub(super) fn write_end(out: &mut impl io::Write) -> io::Result<()> {
-    out.write_all(&[0; END as usize])
+    out.write_all(&[0; 2 * BLOCK_LEN])
 }
 
 #[cfg(test)]
@@ -93,7 +94,7 @@ mod tests {
         assert_eq!(size_in_header(&good, COVER, 65_536), Some(1234));
         assert_eq!(size_in_header(&good, COVER, 1233), None);
         assert_eq!(size_in_header(&good, MANIFEST, 65_536), None);
-        for bit in 0..BLOCK as usize * 8 {
+        for bit in 0..BLOCK_LEN * 8 {
             let mut changed = good;
             changed[bit / 8] ^= 1 << (bit % 8);
             assert_eq!(size_in_header(&changed, COVER, 65_536), None, "bit {bit}");

@@ -146,7 +146,10 @@ mod tests {
     fn tables_above_the_limit_are_refused_before_they_are_read() {
         let mut cover = sample();
         cover.packs.content_size = (256 << 20) + 1;
-        assert!(matches!(Cover::parse(&cover.to_bytes()), Err(CoverError::TableTooLarge { table: "packs", .. })));
+        assert!(matches!(
+            Cover::parse(&cover.to_bytes()),
+            Err(CoverError::TableTooLarge { table: "packs", .. })
+        ));
     }
 
     #[test]
@@ -154,6 +157,9 @@ mod tests {
         // bad-inputs #48
         let text = String::from_utf8(sample().to_bytes()).unwrap().replace("bundle/v1", "bundle/v1.1");
         let error = Cover::parse(text.as_bytes()).unwrap_err();
-        assert_eq!(error.to_string(), "goferry.json: the document is a `goferry/bundle/v1.1`, not a `goferry/bundle/v1`");
+        assert_eq!(
+            error.to_string(),
+            "goferry.json: the document is a `goferry/bundle/v1.1`, not a `goferry/bundle/v1`"
+        );
     }
 }

@@ -37,7 +37,7 @@ pub fn zstd_release() -> &'static str {
 /// Compresses `content` as one frame, in the calling thread.
 pub fn compress(content: &[u8], parameters: Parameters) -> io::Result<Vec<u8>> {
     let error = |code| io::Error::other(zstd::zstd_safe::get_error_name(code));
-    let mut context = CCtx::try_create().ok_or(io::ErrorKind::OutOfMemory)?;
+    let mut compressor = CCtx::try_create().ok_or(io::ErrorKind::OutOfMemory)?;
     for parameter in [
         CParameter::CompressionLevel(parameters.level),
         CParameter::WindowLog(parameters.window_log),
@@ -48,10 +48,10 @@ pub fn compress(content: &[u8], parameters: Parameters) -> io::Result<Vec<u8>> {
         CParameter::ChecksumFlag(false),
         CParameter::DictIdFlag(false),
     ] {
-        context.set_parameter(parameter).map_err(error)?;
+        compressor.set_parameter(parameter).map_err(error)?;
     }
     let mut frame = Vec::with_capacity(compress_bound(content.len()));
-    context.compress2(&mut frame, content).map_err(error)?;
+    compressor.compress2(&mut frame, content).map_err(error)?;
     frame.shrink_to_fit();
     Ok(frame)
 }
@@ -218,13 +218,17 @@ mod tests {
         assert_eq!(check(&checksummed, size), Err(FrameError::Checksum));
         assert_eq!(check(&with(4, descriptor | 0x01), size), Err(FrameError::Dictionary));
         assert_eq!(check(&unsized_frame, size), Err(FrameError::NoContentSize));
-        assert_eq!(check(&frame, size - 1), Err(FrameError::ContentSize { expected: size - 1, actual: size }));
+        assert_eq!(
+            check(&frame, size - 1),
+            Err(FrameError::ContentSize { expected: size - 1, actual: size })
+        );
     }
 
     #[test]
     fn a_window_above_the_limit_is_refused() {
         // bad-inputs #51: a header of window log 31 and 8-byte content size
-        let header = [&0xFD2F_B528_u32.to_le_bytes()[..], &[0xC0, 21 << 3], &[1, 0, 0, 0, 0, 0, 0, 0]].concat();
+        let header =
+            [&0xFD2F_B528_u32.to_le_bytes()[..], &[0xC0, 21 << 3], &[1, 0, 0, 0, 0, 0, 0, 0]].concat();
         assert_eq!(check(&header, 1), Err(FrameError::Window { window: 1 << 31, limit: 1 << 27 }));
     }
 
