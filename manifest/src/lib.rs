@@ -12,6 +12,7 @@ pub mod file_path;
 mod go_release;
 mod h1;
 mod limits;
+pub mod minisign;
 pub mod module;
 mod platform;
 mod timestamp;
