@@ -107,10 +107,18 @@ fn excerpt(text: &str) -> String {
 mod test_files {
     use super::*;
 
-    pub(super) const PUBLIC: &str = "untrusted comment: minisign public key A25C19E8BC35EDF0\nRWTw7TW86BlcokYt8DUzvtHZx11JqNJ70VRnCSo9fuClSp3yONIpqpWQ\n";
-    pub(super) const SECRET: &str = "untrusted comment: minisign encrypted secret key\nRWQAAEIyAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA8O01vOgZXKJC+oz/dKF/1OxAVZQnJ5shTONw35avKzhP/redwK5uLkYt8DUzvtHZx11JqNJ70VRnCSo9fuClSp3yONIpqpWQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n";
+    pub(super) const PUBLIC: &str = "\
+        untrusted comment: minisign public key A25C19E8BC35EDF0\n\
+        RWTw7TW86BlcokYt8DUzvtHZx11JqNJ70VRnCSo9fuClSp3yONIpqpWQ\n";
+    pub(super) const SECRET: &str = "\
+        untrusted comment: minisign encrypted secret key\n\
+        RWQAAEIyAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA8O01vOgZXKJC+oz/dKF/1OxAVZQnJ5shTONw35avKzhP/redwK5uLkYt8DUzvtHZx11JqNJ70VRnCSo9fuClSp3yONIpqpWQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n";
     pub(super) const MESSAGE: &[u8] = b"{\"type\":\"example\"}\n";
-    pub(super) const SIGNATURE: &str = "untrusted comment: signature from minisign secret key\nRUTw7TW86Blcoj1Ng8QkacExBEn9evYewTqLGZohZ+a+kqgl8v2Gceqv2YX8XNNKj+DIexvG6ry+9dpq8Fwzjqm62do4SN/wyQY=\ntrusted comment: timestamp:1795489169\tfile:msg\thashed\njcxrAihRhgcDdGDetpsfkH0eCg8TZXAeMOZyB8bq/LiyJsrzGnCcG1dUC7QSORoqVWL9d0t4464Bg4BnXOfbCw==\n";
+    pub(super) const SIGNATURE: &str = "\
+        untrusted comment: signature from minisign secret key\n\
+        RUTw7TW86Blcoj1Ng8QkacExBEn9evYewTqLGZohZ+a+kqgl8v2Gceqv2YX8XNNKj+DIexvG6ry+9dpq8Fwzjqm62do4SN/wyQY=\n\
+        trusted comment: timestamp:1795489169\tfile:msg\thashed\n\
+        jcxrAihRhgcDdGDetpsfkH0eCg8TZXAeMOZyB8bq/LiyJsrzGnCcG1dUC7QSORoqVWL9d0t4464Bg4BnXOfbCw==\n";
 
     /// A secret key with nothing random in it.
     pub(super) fn secret_key() -> SecretKey {
