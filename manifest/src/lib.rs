@@ -6,6 +6,7 @@
 #![deny(missing_docs, clippy::print_stdout, clippy::print_stderr)]
 
 mod channel;
+pub mod checksum_database;
 pub mod crypto;
 mod digest;
 pub mod file_path;
