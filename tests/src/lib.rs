@@ -1,1 +1,3 @@
 //! End-to-end tests and their builders.
+
+pub mod checksum_database;
