@@ -169,7 +169,11 @@ mod tests {
             ("FILE:///x", "file:///x"),
             ("https://user:secret@a.b/c?token=secret", "https://a.b/c"),
         ] {
-            assert_eq!(text.parse::<ProxyList>().map(|list| list.to_string()).as_deref(), Ok(expected), "{text}");
+            assert_eq!(
+                text.parse::<ProxyList>().map(|list| list.to_string()).as_deref(),
+                Ok(expected),
+                "{text}"
+            );
         }
         assert_eq!("".parse::<ProxyList>(), Err(ProxyListError::Empty));
         assert_eq!(" ,|".parse::<ProxyList>(), Err(ProxyListError::Empty));
