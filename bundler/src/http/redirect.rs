@@ -98,7 +98,7 @@ mod tests {
             "169.254.169.254",
             "[::1]",
             "[fd00::1]",
-            "[::ffff:10.0.0.1]",
+            "[::ffff:a00:1]",
             "localhost",
         ] {
             let to = format!("https://{private}/y");

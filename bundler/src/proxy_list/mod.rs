@@ -192,7 +192,7 @@ mod tests {
             "file:///x?y",
             "file:///x#y",
             "file:///%zz",
-            "https://a.b/\n",
+            "https://a.b/\tc",
             "http://user:secret@a.b",
             "a.b,word,direct",
         ] {
