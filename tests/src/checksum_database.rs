@@ -168,7 +168,7 @@ impl LogBuilder {
 
 #[cfg(test)]
 mod tests {
-    use goferry::fetch::checksum_database::{ChecksumDatabase, DatabaseSource, ProveError, SourceError};
+    use goferry::fetch::checksum_database::{ChecksumDatabase, DatabaseFiles, ProveError, SourceError};
     use goferry::parallel::Stop;
     use goferry_manifest::checksum_database::{
         AuthenticTiles, Lookup, SignedNote, TreeHead, tiles_for_older_head,
@@ -183,8 +183,8 @@ mod tests {
         has_latest: bool,
     }
 
-    impl DatabaseSource for Server<'_> {
-        fn read(&self, path: &str) -> Result<Vec<u8>, SourceError> {
+    impl DatabaseFiles for Server<'_> {
+        fn read(&self, path: &str, _: u64) -> Result<Vec<u8>, SourceError> {
             let answer = match path.strip_prefix("lookup/") {
                 Some(escaped) => self.log.answer(escaped, self.lookup_size),
                 None if path == "latest" && !self.has_latest => None,

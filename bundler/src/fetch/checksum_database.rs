@@ -8,20 +8,39 @@ use std::{error, io};
 use goferry_manifest::Module;
 use goferry_manifest::checksum_database::{
     AuthenticTiles, Lookup, LookupError, NoteError, ProofError, ProvenRecord, SignatureError, SignedNote,
-    Tile, TreeHead, TreeHeadError, VerifierKey, tiles_for_record,
+    TILE_BYTES, Tile, TreeHead, TreeHeadError, VerifierKey, tiles_for_record,
 };
 use thiserror::Error;
 
+use super::DatabaseSource;
 use crate::fs;
+use crate::http::Watch;
 use crate::parallel::{self, Stop};
 
 /// Requests under way at once: streams of one HTTP/2 connection.
 const REQUESTS: NonZeroUsize = NonZeroUsize::new(64).unwrap();
 
 /// Where the files of a database come from: a proxy, the database itself, a directory.
-pub trait DatabaseSource: Sync {
-    /// Reads one file of the database, such as `latest`, `lookup/…` or `tile/8/…`.
-    fn read(&self, path: &str) -> Result<Vec<u8>, SourceError>;
+pub trait DatabaseFiles: Sync {
+    /// Reads one file of the database, such as `latest`, `lookup/…` or `tile/8/…`, of at most `cap` bytes.
+    fn read(&self, path: &str, cap: u64) -> Result<Vec<u8>, SourceError>;
+}
+
+/// The files of a database that is reached over a network.
+#[derive(Debug)]
+pub struct Online<'a> {
+    /// Where they are.
+    pub source: DatabaseSource<'a>,
+    /// What is told, and what can stop it.
+    pub watch: Watch<'a>,
+}
+
+impl DatabaseFiles for Online<'_> {
+    fn read(&self, path: &str, cap: u64) -> Result<Vec<u8>, SourceError> {
+        self.source.read(path, cap, self.watch).map_err(|error| {
+            if error.is_not_found() { SourceError::NotFound } else { SourceError::Failed(Box::new(error)) }
+        })
+    }
 }
 
 /// Why a file of a database cannot be read.
@@ -154,7 +173,7 @@ type Tiles = BTreeMap<Tile, Vec<u8>>;
 /// A head and the note that states it.
 type SignedHead = (TreeHead, SignedNote);
 
-impl<S: DatabaseSource> ChecksumDatabase<S> {
+impl<S: DatabaseFiles> ChecksumDatabase<S> {
     /// The database whose heads `key` signs. Proven tiles are kept below `cache`, under the database's name.
     pub fn new(key: VerifierKey, source: S, cache: impl Into<PathBuf>) -> Self {
         Self { key, source, cache: cache.into() }
@@ -189,7 +208,7 @@ impl<S: DatabaseSource> ChecksumDatabase<S> {
 
     fn look_up(&self, module: &Module) -> Result<(Lookup, TreeHead), ProveError> {
         let path = format!("lookup/{}", module.escaped());
-        let answer = self.read(&path)?;
+        let answer = self.read(&path, Lookup::MAX_BYTES)?;
         let lookup = Lookup::parse(&answer).map_err(|source| {
             let (database, path) = (self.name(), path.clone());
             ProveError::Lookup { database, path, source }
@@ -216,11 +235,8 @@ impl<S: DatabaseSource> ChecksumDatabase<S> {
 
     fn latest(&self) -> Result<SignedHead, ProveError> {
         let path = "latest";
-        let note = SignedNote::parse(&self.read(path)?).map_err(|source| ProveError::Note {
-            database: self.name(),
-            path: path.to_owned(),
-            source,
-        })?;
+        let note = SignedNote::parse(&self.read(path, SignedNote::MAX_BYTES)?)
+            .map_err(|source| ProveError::Note { database: self.name(), path: path.to_owned(), source })?;
         Ok((self.verify_head(path, &note)?, note))
     }
 
@@ -270,13 +286,11 @@ impl<S: DatabaseSource> ChecksumDatabase<S> {
 
     /// A partial tile may be gone once the log has filled it: then its beginning is that of the full one.
     fn fetch_tile(&self, tile: &Tile) -> Result<Vec<u8>, ProveError> {
-        match self.read(&tile.to_string()) {
+        match self.read(&tile.to_string(), TILE_BYTES) {
             Err(ProveError::Read { source: SourceError::NotFound, path, database }) if !tile.is_full() => {
-                let mut content = self.read(&tile.full().to_string()).map_err(|_| ProveError::Read {
-                    database,
-                    path,
-                    source: SourceError::NotFound,
-                })?;
+                let mut content = self
+                    .read(&tile.full().to_string(), TILE_BYTES)
+                    .map_err(|_| ProveError::Read { database, path, source: SourceError::NotFound })?;
                 content.truncate(tile.bytes());
                 Ok(content)
             }
@@ -284,9 +298,10 @@ impl<S: DatabaseSource> ChecksumDatabase<S> {
         }
     }
 
-    fn read(&self, path: &str) -> Result<Vec<u8>, ProveError> {
+    fn read(&self, path: &str, cap: usize) -> Result<Vec<u8>, ProveError> {
+        let cap = u64::try_from(cap).unwrap_or(u64::MAX);
         let (database, file) = (self.name(), path.to_owned());
-        self.source.read(path).map_err(|source| ProveError::Read { database, path: file, source })
+        self.source.read(path, cap).map_err(|source| ProveError::Read { database, path: file, source })
     }
 
     fn cached_at(&self, tile: &Tile) -> PathBuf {

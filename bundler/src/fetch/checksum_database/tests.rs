@@ -37,8 +37,8 @@ struct Source {
     asked: Mutex<Vec<String>>,
 }
 
-impl DatabaseSource for &Source {
-    fn read(&self, path: &str) -> Result<Vec<u8>, SourceError> {
+impl DatabaseFiles for &Source {
+    fn read(&self, path: &str, _: u64) -> Result<Vec<u8>, SourceError> {
         self.asked.lock().unwrap().push(path.to_owned());
         self.files.get(path).cloned().ok_or(SourceError::NotFound)
     }
