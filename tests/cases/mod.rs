@@ -1,0 +1,4 @@
+//! The promises.
+
+mod checksum_database;
+mod fetch_faults;
