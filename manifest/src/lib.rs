@@ -3,8 +3,9 @@
 //! Values in, values out: this crate reads and writes through [`std::io::Read`] and [`std::io::Write`], opens no file,
 //! and looks at no clock, no environment variable and no network.
 
-#![deny(missing_docs, clippy::print_stdout, clippy::print_stderr)]
+#![warn(missing_docs)]
 
+pub mod bundle;
 mod channel;
 pub mod crypto;
 mod digest;
@@ -12,9 +13,12 @@ pub mod file_path;
 mod go_release;
 mod h1;
 mod limits;
+pub mod minisign;
 pub mod module;
 mod platform;
+mod strict_json;
 mod timestamp;
+pub mod trust;
 
 pub use self::channel::{Channel, ChannelError, Sequence, SequenceError};
 pub use self::digest::{DigestError, Hashing, Sha256Digest};
@@ -24,4 +28,5 @@ pub use self::h1::{DirHash, DirHashError};
 pub use self::limits::Limits;
 pub use self::module::{Module, ModulePath, ModuleVersion};
 pub use self::platform::{Platform, PlatformError};
+pub use self::strict_json::JsonError;
 pub use self::timestamp::{Timestamp, TimestampError};
