@@ -4,6 +4,7 @@
 //! This is the one crate that prints.
 
 mod command_error;
+mod environment;
 mod manual;
 mod options;
 mod printer;
@@ -11,6 +12,7 @@ mod progress;
 mod quantity;
 
 pub use self::command_error::{CommandError, Kind};
+pub use self::environment::Environment;
 pub use self::manual::{Completions, Man};
 pub use self::options::{OutputOptions, run};
 pub use self::printer::Printer;

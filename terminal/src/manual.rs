@@ -35,17 +35,17 @@ impl Man {
     /// Prints a page of `program`.
     pub fn run(&self, printer: &Printer, program: Command) -> Result<(), CommandError> {
         let page = match &self.command {
-            None => program,
+            None => clap_mangen::Man::new(program),
             Some(name) => {
                 let title = format!("{}-{name}", program.get_name());
                 let found = program.find_subcommand(name).cloned();
                 let unknown = || CommandError::new(Kind::Usage, format!("there is no command `{name}`"));
-                found.ok_or_else(unknown)?.name(title)
+                clap_mangen::Man::new(found.ok_or_else(unknown)?).title(title)
             }
         };
         let mut text = Vec::new();
         let failed = |error: std::io::Error| CommandError::from_error(Kind::Failed, &error);
-        clap_mangen::Man::new(page).render(&mut text).map_err(failed)?;
+        page.render(&mut text).map_err(failed)?;
         printer.text(&String::from_utf8_lossy(&text));
         Ok(())
     }

@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory as _, Parser, Subcommand};
 use goferry_terminal::{Completions, Man, OutputOptions};
 
-use crate::environment::Environment;
+use goferry_terminal::Environment;
 
 const AFTER_HELP: &str = "\
 Exit codes:
