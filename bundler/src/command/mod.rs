@@ -7,9 +7,7 @@ mod keygen;
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
-use goferry_terminal::{Completions, Man, OutputOptions};
-
-use goferry_terminal::Environment;
+use goferry_terminal::{Completions, Environment, Man, OutputOptions};
 
 const AFTER_HELP: &str = "\
 Exit codes:
@@ -49,7 +47,7 @@ pub fn main() -> ExitCode {
     let Cli { output, command } = Cli::parse();
     goferry_terminal::run(output, |printer| match command {
         Command::Keygen(command) => command.run(printer),
-        Command::Build(command) => command.run(printer, &Environment::of_process()?),
+        Command::Build(command) => command.run(printer, &Environment::of_process()),
         Command::Inspect(command) => command.run(printer),
         Command::Completions(command) => {
             command.run(printer, Cli::command());

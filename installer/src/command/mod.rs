@@ -1,18 +1,25 @@
 //! The command line of `goport`: one file a verb, each parses, calls the library, prints.
 
+mod changes;
 mod env;
 mod error;
 mod install;
+pub mod interrupt;
 mod list;
 mod location;
 mod progress;
+mod summary;
 mod trust;
 mod verify;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
-use goferry_terminal::OutputOptions;
+use clap::{CommandFactory as _, Parser, Subcommand};
+use goferry_terminal::{Completions, Environment, Man, OutputOptions};
+
+// `goferry inspect` shows bundles and refuses them in the same words.
+pub use self::error::{bundle_error, open_error, public_key_error};
+pub use self::summary::{Detail, print_summary};
 
 const AFTER_HELP: &str = "\
 Exit codes:
@@ -42,23 +49,39 @@ struct Cli {
 
 #[derive(Subcommand, Debug)]
 enum Command {
-    Trust(trust::TrustCommand),
+    Trust(trust::Trust),
     Verify(verify::Verify),
     Install(install::Install),
     List(list::List),
     Env(env::Env),
-    Completions(completions::Completions),
+    Completions(Completions),
+    Man(Man),
 }
 
 /// Runs the program on the arguments and environment of this process.
 pub fn main() -> ExitCode {
     let Cli { output, command } = Cli::parse();
+    let environment = Environment::of_process();
     goferry_terminal::run(output, |printer| match command {
-        Command::Trust(command) => command.run(printer),
-        Command::Verify(command) => command.run(printer),
-        Command::Install(command) => command.run(printer),
-        Command::List(command) => command.run(printer),
-        Command::Env(command) => command.run(printer),
-        Command::Completions(command) => command.run(printer),
+        Command::Trust(command) => command.run(printer, &environment),
+        Command::Verify(command) => command.run(printer, &environment),
+        Command::Install(command) => command.run(printer, &environment),
+        Command::List(command) => command.run(printer, &environment),
+        Command::Env(command) => command.run(printer, &environment),
+        Command::Completions(command) => {
+            command.run(printer, Cli::command());
+            Ok(())
+        }
+        Command::Man(command) => command.run(printer, Cli::command()),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
 }
