@@ -158,6 +158,17 @@ fn input_108_a_stall_in_every_try_is_an_error_that_says_so() {
 }
 
 #[test]
+fn input_108_a_line_that_breaks_again_and_again_gets_there_while_it_makes_headway() {
+    let world = World::new();
+    world.server.fail(ZIP, vec![Fault::BreakOff(5000); 20]);
+    world.zip().unwrap();
+    assert_eq!(world.server.count(ZIP), 21);
+    let world = World::new();
+    world.server.fail(ZIP, vec![Fault::BreakOff(1000); 20]);
+    assert!(matches!(http_error(world.zip()), HttpError::BrokenOff { received: 4000, .. }));
+}
+
+#[test]
 fn input_111_a_fetch_that_broke_off_goes_on_in_the_next_run() {
     for validators in [true, false] {
         let world = World::new();
