@@ -1,7 +1,10 @@
 //! The connected side of goferry.
 
 pub mod cache;
-pub mod environment;
+pub mod environment {
+    //! Moved to the terminal crate.
+    pub use goferry_terminal::Environment;
+}
 pub mod fetch;
 pub mod fs;
 pub mod http;

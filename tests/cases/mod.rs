@@ -1,5 +1,6 @@
 //! The promises.
 
+mod checksum_database;
 mod fetch_faults;
 mod fetch_sources;
 mod fetch_world;

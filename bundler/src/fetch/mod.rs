@@ -1,8 +1,10 @@
 //! From a proxy list to bytes.
 
+pub mod checksum_database;
 mod database_source;
 mod error;
 mod fetched;
+pub mod gosumdb;
 mod request;
 mod transport;
 

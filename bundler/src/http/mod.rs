@@ -16,10 +16,10 @@ pub use self::error::{ClientError, HttpError};
 pub use self::headers::Continuation;
 pub use self::netrc::Netrc;
 pub use self::sink::{Progress, Silent, Sink};
-use crate::environment::Environment;
 use crate::parallel::Stop;
 use crate::proxy_list::go_setting;
 use attempt::{Again, Attempt};
+use goferry_terminal::Environment;
 
 /// `goferry/VERSION`.
 const USER_AGENT: &str = concat!("goferry/", env!("CARGO_PKG_VERSION"));
