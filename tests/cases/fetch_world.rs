@@ -86,6 +86,7 @@ pub(super) fn fetcher(home: &Path, goproxy: &str) -> Fetcher {
     let patience = Patience {
         silence: Duration::from_millis(300),
         pause: Duration::from_millis(1),
+        headway: 5000,
         longest_pause: Duration::from_millis(200),
         ..Patience::default()
     };
