@@ -7,7 +7,8 @@ use goferry_manifest::minisign::{Protection, ScryptCost};
 use goferry_terminal::{CommandError, Kind, Printer};
 use serde::Serialize;
 
-use crate::key_file::{self, KeyFileError};
+use super::error::key_file_error;
+use crate::key_file;
 use crate::passphrase::{self, AskError};
 
 /// Make a key pair that signs bundles
@@ -62,15 +63,6 @@ impl Keygen {
             public_key: paths.public,
         });
         Ok(())
-    }
-}
-
-/// What a key file's error means to the user.
-pub(super) fn key_file_error(error: &KeyFileError) -> CommandError {
-    let shown = CommandError::from_error(Kind::Failed, error);
-    match error.hint() {
-        Some(hint) => shown.hint(hint),
-        None => shown,
     }
 }
 
