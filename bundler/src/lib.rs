@@ -1,9 +1,8 @@
 //! The connected side of goferry.
 
-pub mod cache;
 pub mod environment;
-pub mod fetch;
 pub mod fs;
-pub mod http;
+pub mod module_zip;
 pub mod parallel;
+pub mod project;
 pub mod proxy_list;
