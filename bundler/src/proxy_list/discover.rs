@@ -180,7 +180,8 @@ fn value_in(text: &str, name: &str) -> Option<String> {
 
 /// The first `go` of `$PATH`. Relative entries are passed over: they would run what lies in the project.
 fn installed_go(environment: &Environment) -> Option<PathBuf> {
-    let directories = std::env::split_paths(environment.text("PATH")?).filter(|directory| directory.is_absolute());
+    let directories =
+        std::env::split_paths(environment.text("PATH")?).filter(|directory| directory.is_absolute());
     let candidates = directories.map(|directory| directory.join("go"));
     candidates.into_iter().find(|go| go.is_file() && access(go, Access::EXEC_OK).is_ok())
 }
@@ -230,7 +231,8 @@ mod tests {
         Environment::new(variables.into_iter().chain(more.iter().copied()), "/")
     }
 
-    const GO: &str = "#!/bin/sh\ntest \"$GOTOOLCHAIN $*\" = 'local env GOPROXY' && echo https://installed.example\n";
+    const GO: &str =
+        "#!/bin/sh\ntest \"$GOTOOLCHAIN $*\" = 'local env GOPROXY' && echo https://installed.example\n";
     const GO_ENV: &str = "# comment\nGOPROXY=https://old.example\n\nGOPROXY=https://file.example,off\nGOPRIVATE=corp.example\n";
 
     #[test]
@@ -240,7 +242,7 @@ mod tests {
             let Settings { proxies, origin, .. } = Settings::discover(flag, environment).unwrap();
             (proxies.to_string(), origin)
         };
-        let with = |more| super::tests::environment(&home, more);
+        let with = |more: &[(&str, &str)]| super::tests::environment(&home, more);
         let variable = with(&[("GOPROXY", "https://variable.example")]);
         assert_eq!(found(Some("off"), &variable), ("off".into(), Origin::Flag));
         assert_eq!(found(None, &variable), ("https://variable.example/".into(), Origin::Variable));
@@ -248,7 +250,8 @@ mod tests {
         let from_file = ("https://file.example/,off".to_owned(), Origin::GoEnvFile(file.clone()));
         assert_eq!(found(None, &environment), from_file);
         assert_eq!(found(None, &with(&[("GOENV", file.to_str().unwrap()), ("HOME", "/nowhere")])), from_file);
-        let installed = ("https://installed.example/".to_owned(), Origin::InstalledGo(home.path().join("go")));
+        let installed =
+            ("https://installed.example/".to_owned(), Origin::InstalledGo(home.path().join("go")));
         assert_eq!(found(None, &with(&[("GOENV", "off")])), installed);
         assert_eq!(found(None, &with(&[("GOPROXY", ""), ("XDG_CONFIG_HOME", "/nowhere")])), installed);
     }

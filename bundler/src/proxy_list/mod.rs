@@ -169,7 +169,11 @@ mod tests {
             ("FILE:///x", "file:///x"),
             ("https://user:secret@a.b/c?token=secret", "https://a.b/c"),
         ] {
-            assert_eq!(text.parse::<ProxyList>().map(|list| list.to_string()).as_deref(), Ok(expected), "{text}");
+            assert_eq!(
+                text.parse::<ProxyList>().map(|list| list.to_string()).as_deref(),
+                Ok(expected),
+                "{text}"
+            );
         }
         assert_eq!("".parse::<ProxyList>(), Err(ProxyListError::Empty));
         assert_eq!(" ,|".parse::<ProxyList>(), Err(ProxyListError::Empty));
@@ -188,7 +192,7 @@ mod tests {
             "file:///x?y",
             "file:///x#y",
             "file:///%zz",
-            "https://a.b/\n",
+            "https://a.b/\tc",
             "http://user:secret@a.b",
             "a.b,word,direct",
         ] {

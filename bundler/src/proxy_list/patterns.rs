@@ -17,8 +17,11 @@ impl ModulePatterns {
 
     /// `module.MatchPrefixPatterns`: whether a prefix of `path` that ends at a slash, or all of it, matches a pattern.
     pub fn matches(&self, path: &str) -> bool {
-        self.0.split(',').map(|glob| glob.strip_suffix('/').unwrap_or(glob)).filter(|glob| !glob.is_empty()).any(
-            |glob| {
+        self.0
+            .split(',')
+            .map(|glob| glob.strip_suffix('/').unwrap_or(glob))
+            .filter(|glob| !glob.is_empty())
+            .any(|glob| {
                 let slashes = glob.matches('/').count();
                 if path.matches('/').count() < slashes {
                     return false;
@@ -27,8 +30,7 @@ impl ModulePatterns {
                 let (glob, prefix): (Vec<char>, Vec<char>) =
                     (glob.chars().collect(), path[..end].chars().collect());
                 matches(&glob, &prefix) == Some(true)
-            },
-        )
+            })
     }
 }
 

@@ -150,7 +150,12 @@ mod tests {
         let url: ProxyUrl = "https://user:secret@a.b/c?secret#secret".parse().unwrap();
         assert_eq!(url.to_string(), "https://a.b/c");
         assert!(!format!("{url:?}").contains("secret"));
-        for bad in ["http://user:secret@a.b/c?secret", "user:secret@x:y:z", "https://user:secret@a b/c", "x://secret@y"] {
+        for bad in [
+            "http://user:secret@a.b/c?secret",
+            "user:secret@x:y:z",
+            "https://user:secret@a b/c",
+            "x://secret@y",
+        ] {
             let error = bad.parse::<ProxyUrl>().unwrap_err();
             assert!(!format!("{error} {error:?}").contains("secret"), "{error:?}");
         }
