@@ -1,8 +1,16 @@
 //! The connected side of goferry.
 
+pub mod build;
+pub mod cache;
+pub mod contents;
 pub mod environment;
+pub mod fetch;
 pub mod fs;
+pub mod go_command;
+pub mod http;
+pub mod lock;
 pub mod module_zip;
 pub mod parallel;
 pub mod project;
 pub mod proxy_list;
+pub mod release;

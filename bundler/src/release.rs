@@ -1,0 +1,147 @@
+//! Which releases of Go a bundle carries.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use goferry_manifest::{GoRelease, ModulePath, Platform};
+use thiserror::Error;
+
+use crate::fetch::{FetchError, Fetcher, Request};
+use crate::http::{HttpError, Watch};
+use crate::project::{Project, WantedGo};
+
+/// Bytes of the list of all toolchains at most: some 20,000 versions today, of 40 bytes each.
+const LIST_BYTES: u64 = 64 << 20;
+/// Bytes of an `.info` at most.
+const INFO_BYTES: u64 = 64 << 10;
+
+/// Why there is no release for a project.
+#[derive(Debug, Error)]
+pub enum ReleaseError {
+    /// `--toolchain` names only older ones.
+    #[error("`{}` needs {wanted}, which no chosen release meets", project.display())]
+    NotMet {
+        /// The project.
+        project: PathBuf,
+        /// What it asks for.
+        wanted: WantedGo,
+    },
+    /// The proxies have no patch of a minor release for all platforms.
+    #[error("no release of Go 1.{minor} is served by the proxies for {platforms}{}", lines(tried))]
+    NotServed {
+        /// The N of 1.N.
+        minor: u32,
+        /// The platforms.
+        platforms: String,
+        /// Releases that were listed, and what was said when they were asked for.
+        tried: Vec<String>,
+    },
+    /// The proxies could not be asked.
+    #[error("failed to find out which releases of Go 1.{minor} there are")]
+    Fetch {
+        /// The N of 1.N.
+        minor: u32,
+        /// Why.
+        #[source]
+        source: FetchError,
+    },
+}
+
+/// Releases that were chosen already: by the user, or in the lock.
+#[derive(Clone, Copy, Debug)]
+pub struct Chosen<'a> {
+    /// `--toolchain`: if there are any, exactly these.
+    pub requested: &'a [GoRelease],
+    /// Those of the lock: `go 1.N` keeps its patch until the lock is made anew.
+    pub locked: &'a BTreeSet<GoRelease>,
+}
+
+/// The releases for these projects. `newest` finds the newest patch of a minor release that can be had.
+pub fn choose(
+    projects: &[Project],
+    chosen: Chosen<'_>,
+    mut newest: impl FnMut(u32) -> Result<GoRelease, ReleaseError>,
+) -> Result<BTreeSet<GoRelease>, ReleaseError> {
+    let mut releases: BTreeSet<_> = chosen.requested.iter().copied().collect();
+    for project in projects {
+        let wanted = project.wanted_go();
+        if !chosen.requested.is_empty() {
+            if !releases.iter().any(|release| wanted.is_met_by(*release)) {
+                return Err(ReleaseError::NotMet { project: project.directory().to_owned(), wanted });
+            }
+            continue;
+        }
+        match wanted {
+            WantedGo::Exact(release) => releases.insert(release),
+            WantedGo::Newest { minor } => {
+                let locked = chosen.locked.iter().rfind(|release| release.minor() == minor);
+                releases.insert(locked.map_or_else(|| newest(minor), |release| Ok(*release))?)
+            }
+        };
+    }
+    Ok(releases)
+}
+
+/// The newest patch of Go 1.`minor` that the proxies serve for all platforms. Those that are listed and yet refused
+/// are told to `skipped`.
+pub fn newest_served(
+    fetcher: &Fetcher,
+    minor: u32,
+    platforms: &[Platform],
+    watch: Watch<'_>,
+    mut skipped: impl FnMut(&str),
+) -> Result<GoRelease, ReleaseError> {
+    let failed = |source| ReleaseError::Fetch { minor, source };
+    let toolchain: ModulePath = "golang.org/toolchain".parse().expect("a valid path");
+    let list = fetcher.read(&Request::list(&toolchain), LIST_BYTES, watch).map_err(failed)?;
+    let mut tried = Vec::new();
+    for release in listed(&String::from_utf8_lossy(&list), minor, platforms).into_iter().rev() {
+        match refusal(fetcher, release, platforms, watch).map_err(failed)? {
+            None => return Ok(release),
+            Some(reason) => {
+                skipped(&format!("go{release} is not served by the proxies: {reason}"));
+                tried.push(format!("go{release}: {reason}"));
+            }
+        }
+    }
+    let platforms = platforms.iter().map(ToString::to_string).collect::<Vec<_>>().join(" and ");
+    Err(ReleaseError::NotServed { minor, platforms, tried })
+}
+
+/// The patches of Go 1.`minor` that a list of versions of `golang.org/toolchain` has for all platforms, sorted.
+fn listed(list: &str, minor: u32, platforms: &[Platform]) -> BTreeSet<GoRelease> {
+    let suffixes: Vec<_> = platforms.iter().map(|it| format!(".{}-{}", it.os(), it.arch())).collect();
+    let versions: BTreeSet<&str> = list.lines().filter_map(|line| line.trim().strip_prefix("v0.0.1-go")).collect();
+    let of_first = versions.iter().filter_map(|version| version.strip_suffix(suffixes.first()?.as_str()));
+    of_first
+        .filter(|name| suffixes.iter().all(|suffix| versions.contains(format!("{name}{suffix}").as_str())))
+        .filter_map(|name| name.parse::<GoRelease>().ok())
+        .filter(|release| release.minor() == minor && release.is_patch())
+        .collect()
+}
+
+/// Why the proxies do not serve a release; a list may name what a proxy then refuses.
+fn refusal(
+    fetcher: &Fetcher,
+    release: GoRelease,
+    platforms: &[Platform],
+    watch: Watch<'_>,
+) -> Result<Option<String>, FetchError> {
+    for platform in platforms {
+        let request = Request::info(&release.toolchain_module(platform));
+        match fetcher.read(&request, INFO_BYTES, watch) {
+            Ok(_) => {}
+            Err(error) if error.is_not_found() || is_forbidden(&error) => return Ok(Some(error.to_string())),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(None)
+}
+
+fn is_forbidden(error: &FetchError) -> bool {
+    matches!(error, FetchError::Http(HttpError::Status { status, .. }) if status.as_u16() == 403)
+}
+
+fn lines(tried: &[String]) -> String {
+    tried.iter().map(|line| format!("\n  {line}")).collect()
+}
