@@ -1,1 +1,3 @@
 //! The air-gapped side of goferry.
+
+pub mod trust_store;

@@ -1,3 +1,4 @@
 //! The promises.
 
+mod checksum_database;
 mod fetch_faults;

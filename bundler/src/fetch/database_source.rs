@@ -76,6 +76,11 @@ impl<'a> DatabaseSource<'a> {
         Self { fetcher, name, base: Mutex::new(None) }
     }
 
+    /// The database at the address that GOSUMDB gives for it: no proxy is asked.
+    pub(super) fn at(fetcher: &'a Fetcher, name: DatabaseName, url: ProxyUrl) -> Self {
+        Self { fetcher, name, base: Mutex::new(Some(Base { url, prefix: String::new() })) }
+    }
+
     /// The answer to `lookup/…`, `tile/…` or `latest`, of at most `cap` bytes.
     pub fn read(&self, path: &str, cap: u64, watch: Watch<'_>) -> Result<Vec<u8>, FetchError> {
         let base = self.base(watch)?;

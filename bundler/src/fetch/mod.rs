@@ -1,6 +1,8 @@
 //! From a proxy list to bytes.
 
+pub mod checksum_database;
 mod database_source;
+pub mod gosumdb;
 mod request;
 mod transport;
 

@@ -190,6 +190,11 @@ impl Fetcher {
         DatabaseSource::new(self, name)
     }
 
+    /// The checksum database at an address of its own, as GOSUMDB may give it.
+    pub fn database_source_at(&self, name: DatabaseName, url: ProxyUrl) -> DatabaseSource<'_> {
+        DatabaseSource::at(self, name, url)
+    }
+
     /// Asks the proxies, past the cache; for answers that may be another tomorrow.
     pub fn read(&self, request: &Request, cap: u64, watch: Watch<'_>) -> Result<Vec<u8>, FetchError> {
         self.ask(request, |proxy| self.read_from(proxy, request.name(), cap, watch))
