@@ -2,3 +2,5 @@
 
 mod checksum_database;
 mod fetch_faults;
+mod fetch_sources;
+mod fetch_world;

@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use thiserror::Error;
 use url::Url;
 
-use super::transport::{FetchError, Fetcher};
+use super::{FetchError, Fetcher};
 use crate::http::Watch;
 use crate::proxy_list::{ProxyUrl, Source};
 

@@ -30,17 +30,27 @@ pub(super) struct Attempt<'a> {
 /// A failed try.
 pub(super) struct Failure {
     pub(super) error: HttpError,
-    /// Whether another try makes sense, and when the server wants it.
-    pub(super) try_again: Option<Option<Duration>>,
+    pub(super) again: Again,
+}
+
+/// Whether another try makes sense.
+#[derive(Clone, Copy)]
+pub(super) enum Again {
+    /// It would end the same way.
+    Never,
+    /// After a pause of our choice.
+    Later,
+    /// After the pause that the server asks for.
+    After(Duration),
 }
 
 impl Failure {
     fn final_(error: HttpError) -> Self {
-        Self { error, try_again: None }
+        Self { error, again: Again::Never }
     }
 
     fn passing(error: HttpError) -> Self {
-        Self { error, try_again: Some(None) }
+        Self { error, again: Again::Later }
     }
 }
 
@@ -54,6 +64,7 @@ impl Attempt<'_> {
         let resumed = resumed.map(|(bytes, continuation)| (bytes, continuation.clone()));
         let request = self.request(resumed.as_ref()).map_err(Failure::final_)?;
         let mut response = request.send().map_err(|error| self.not_sent(error))?;
+        tracing::debug!(url = self.name(), status = %response.status(), version = ?response.version(), "answer");
         let received = self.begin(&mut response, resumed, sink)?;
         self.body(response, received, started, sink)
     }
@@ -175,7 +186,7 @@ impl Attempt<'_> {
         match sink.restart(None) {
             Ok(()) => Failure {
                 error: HttpError::NotContinued { url: self.name(), reason },
-                try_again: Some(Some(Duration::ZERO)),
+                again: Again::After(Duration::ZERO),
             },
             Err(error) => self.not_stored(error),
         }
@@ -183,17 +194,17 @@ impl Attempt<'_> {
 
     fn refused(&self, response: &mut Response) -> Failure {
         let (url, status) = (self.name(), response.status());
-        let wait = retry_after(response.headers(), Timestamp::now());
+        let wait = retry_after(response.headers(), Timestamp::now()).map_or(Again::Later, Again::After);
         let detail = detail(response);
         match status {
             StatusCode::NOT_FOUND | StatusCode::GONE => {
                 Failure::final_(HttpError::NotFound { url, status, detail })
             }
             StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS => {
-                Failure { error: HttpError::Status { url, status, detail }, try_again: Some(wait) }
+                Failure { error: HttpError::Status { url, status, detail }, again: wait }
             }
             _ if status.is_server_error() => {
-                Failure { error: HttpError::Status { url, status, detail }, try_again: Some(wait) }
+                Failure { error: HttpError::Status { url, status, detail }, again: wait }
             }
             _ => Failure::final_(HttpError::Status { url, status, detail }),
         }
@@ -243,7 +254,7 @@ fn has_tls_cause(error: &reqwest::Error) -> bool {
     let mut cause = error.source();
     while let Some(error) = cause {
         let inner = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-        if error.is::<rustls::Error>() || inner.is_some_and(|inner| inner.is::<rustls::Error>()) {
+        if error.is::<rustls::Error>() || inner.is_some_and(<dyn Error + Send + Sync>::is::<rustls::Error>) {
             return true;
         }
         cause = error.source();

@@ -18,8 +18,8 @@ pub use self::netrc::Netrc;
 pub use self::sink::{Progress, Silent, Sink};
 use crate::environment::Environment;
 use crate::parallel::Stop;
-use crate::proxy_list::{DiscoverError, go_setting};
-use attempt::Attempt;
+use crate::proxy_list::go_setting;
+use attempt::{Again, Attempt};
 
 /// `goferry/VERSION`.
 const USER_AGENT: &str = concat!("goferry/", env!("CARGO_PKG_VERSION"));
@@ -47,12 +47,12 @@ impl Default for Patience {
     fn default() -> Self {
         Self {
             connect: Duration::from_secs(20),
-            silence: Duration::from_secs(60),
-            request: Duration::from_secs(180),
+            silence: Duration::from_mins(1),
+            request: Duration::from_mins(3),
             slowest: 16 << 10,
             tries: 4,
             pause: Duration::from_millis(500),
-            longest_pause: Duration::from_secs(60),
+            longest_pause: Duration::from_mins(1),
         }
     }
 }
@@ -97,8 +97,11 @@ impl Client {
             let builder = if proxied { builder } else { builder.no_proxy() };
             builder.build().map_err(|source| ClientError::Setup { source })
         };
-        let uses_netrc = goauth(environment).is_none_or(|methods| methods.trim() != "off");
-        let netrc = if uses_netrc { Netrc::read(environment)? } else { Netrc::default() };
+        let goauth = go_setting(environment, "GOAUTH").map_err(|source| ClientError::Settings { source })?;
+        let netrc = match goauth.as_deref().map(str::trim) {
+            Some("off") => Netrc::default(),
+            _ => Netrc::read(environment),
+        };
         Ok(Self { outside: build(true)?, loopback: build(false)?, netrc, patience })
     }
 
@@ -120,10 +123,12 @@ impl Client {
                 Ok(()) => return Ok(()),
                 Err(failure) => failure,
             };
-            let Some(asked) = failure.try_again.filter(|_| tries < self.patience.tries) else {
-                return Err(failure.error);
+            let wait = match failure.again {
+                _ if tries >= self.patience.tries => return Err(failure.error),
+                Again::Never => return Err(failure.error),
+                Again::Later => pause,
+                Again::After(asked) => asked.min(self.patience.longest_pause),
             };
-            let wait = asked.map_or(pause, |asked| asked.min(self.patience.longest_pause));
             tracing::debug!(error = %failure.error, ?wait, tries, "try again");
             if watch.stop.wait(wait) {
                 return Err(HttpError::Stopped { url: crate::proxy_list::redacted(url) });
@@ -132,9 +137,4 @@ impl Client {
             pause = pause.saturating_mul(2).min(self.patience.longest_pause);
         }
     }
-}
-
-fn goauth(environment: &Environment) -> Option<String> {
-    let found: Result<Option<String>, DiscoverError> = go_setting(environment, "GOAUTH");
-    found.ok().flatten()
 }
