@@ -65,7 +65,8 @@ impl FetchedContents {
 
 impl Contents for FetchedContents {
     fn read(&self, blob: &Blob) -> io::Result<Vec<u8>> {
-        let missing = || io::Error::new(io::ErrorKind::NotFound, format!("nothing with {:?} was fetched", blob.sha256));
+        let missing =
+            || io::Error::new(io::ErrorKind::NotFound, format!("nothing with {:?} was fetched", blob.sha256));
         let (bytes, origin) = match self.sources.get(&blob.sha256).ok_or_else(missing)? {
             Source::Memory(bytes) => (bytes.clone(), None),
             Source::Entry { archive, index } => {

@@ -97,7 +97,8 @@ pub fn write_shared(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut builder = tempfile::Builder::new();
     let builder = builder.permissions(std::fs::Permissions::from_mode(0o666));
-    let mut file = builder.tempfile_in(directory).map_err(|source| named("create a file in", directory, &source))?;
+    let mut file =
+        builder.tempfile_in(directory).map_err(|source| named("create a file in", directory, &source))?;
     file.write_all(bytes).map_err(|source| named("write", path, &source))?;
     file.persist(path).map(drop).map_err(|error| named("rename to", path, &error.error))
 }
@@ -135,4 +136,9 @@ pub fn link(target: &Path, path: &Path) -> io::Result<()> {
     }
     remove_if_there(path)?;
     fs_err::os::unix::fs::symlink(target, path)
+}
+
+/// Writes a new small file of a staged directory.
+pub fn write_staged(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    create_staged(path, 0o600)?.write_all(bytes).map_err(|source| named("write", path, &source))
 }

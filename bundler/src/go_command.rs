@@ -14,8 +14,19 @@ use crate::proxy_list::{DiscoverError, go_setting};
 
 /// Variables of the user that `go` gets: how programs are found, where temporary files go, how the network is reached.
 const PASSED: [&str; 13] = [
-    "PATH", "TMPDIR", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy",
-    "SSL_CERT_FILE", "SSL_CERT_DIR", "NETRC", "GODEBUG", "LANG",
+    "PATH",
+    "TMPDIR",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "NO_PROXY",
+    "http_proxy",
+    "https_proxy",
+    "no_proxy",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "NETRC",
+    "GODEBUG",
+    "LANG",
 ];
 /// Settings of the user that `go` gets, from a variable or from the user's `go env` file.
 const SETTINGS: [&str; 6] = ["GOPRIVATE", "GONOPROXY", "GONOSUMDB", "GOSUMDB", "GOINSECURE", "GOAUTH"];
@@ -194,8 +205,12 @@ impl GoCommand {
             let detail = said.trim_end().chars().take(DETAIL_CHARS).collect();
             return Err(GoCommandError::Failed { arguments, directory, detail });
         }
-        let documents = serde_json::Deserializer::from_slice(&output.stdout).into_iter().collect();
-        documents.map_err(|source| GoCommandError::Answer { arguments, directory, source })
+        let documents = serde_json::Deserializer::from_slice(&output.stdout).into_iter();
+        documents.collect::<Result<_, _>>().map_err(|source| GoCommandError::Answer {
+            arguments,
+            directory,
+            source,
+        })
     }
 }
 
@@ -246,7 +261,8 @@ mod tests {
         }"#;
         let go_mod: GoModFile = serde_json::from_str(json).unwrap();
         assert_eq!(go_mod.path(), "corp.example/svc");
-        let named: Vec<_> = go_mod.required().iter().map(|it| format!("{}@{}", it.path, it.version)).collect();
+        let named: Vec<_> =
+            go_mod.required().iter().map(|it| format!("{}@{}", it.path, it.version)).collect();
         assert_eq!(named, ["a.b/kept@v1.0.0", "c.d/fork@v1.2.3", "a.b/pinned@v1.0.1"]);
     }
 

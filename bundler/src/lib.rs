@@ -1,6 +1,6 @@
 //! The connected side of goferry.
 
-// pub mod build;
+pub mod build;
 pub mod cache;
 pub mod contents;
 pub mod environment;

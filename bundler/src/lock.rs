@@ -18,7 +18,8 @@ use crate::fs;
 pub const FILE_NAME: &str = "goferry.lock";
 
 /// What the file begins with.
-const HEADING: &str = "# What goferry carries, and for whom. Written by `goferry build`; commit it, and read its changes.\n\n";
+const HEADING: &str =
+    "# What goferry carries, and for whom. Written by `goferry build`; commit it, and read its changes.\n\n";
 
 /// The lock of a bundle.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -282,12 +283,10 @@ mod tests {
             wanted_by: ["cli".to_owned(), "a.b/web".to_owned()].into(),
         };
         LockedContent {
-            toolchains: [(
-                ("1.27.3".parse().unwrap(), "linux/amd64".parse().unwrap()),
-                H1.parse().unwrap(),
-            )]
-            .into(),
-            modules: [(module("a.b/d", "v1.10.0"), locked(None)), (module("a.b/d", "v1.9.0"), locked(h1))].into(),
+            toolchains: [(("1.27.3".parse().unwrap(), "linux/amd64".parse().unwrap()), H1.parse().unwrap())]
+                .into(),
+            modules: [(module("a.b/d", "v1.10.0"), locked(None)), (module("a.b/d", "v1.9.0"), locked(h1))]
+                .into(),
         }
     }
 

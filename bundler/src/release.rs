@@ -111,12 +111,15 @@ pub fn newest_served(
 /// The patches of Go 1.`minor` that a list of versions of `golang.org/toolchain` has for all platforms, sorted.
 fn listed(list: &str, minor: u32, platforms: &[Platform]) -> BTreeSet<GoRelease> {
     let suffixes: Vec<_> = platforms.iter().map(|it| format!(".{}-{}", it.os(), it.arch())).collect();
-    let versions: BTreeSet<&str> = list.lines().filter_map(|line| line.trim().strip_prefix("v0.0.1-go")).collect();
+    let versions: BTreeSet<&str> =
+        list.lines().filter_map(|line| line.trim().strip_prefix("v0.0.1-go")).collect();
     let of_first = versions.iter().filter_map(|version| version.strip_suffix(suffixes.first()?.as_str()));
+    // Betas and candidates sort before the first patch.
+    let first_patch: Option<GoRelease> = format!("1.{minor}.0").parse().ok();
     of_first
         .filter(|name| suffixes.iter().all(|suffix| versions.contains(format!("{name}{suffix}").as_str())))
         .filter_map(|name| name.parse::<GoRelease>().ok())
-        .filter(|release| release.minor() == minor && release.is_patch())
+        .filter(|release| release.minor() == minor && Some(*release) >= first_patch)
         .collect()
 }
 
