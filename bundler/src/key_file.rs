@@ -1,41 +1,25 @@
 //! Key files on disk: `NAME.key`, which only its owner may read, and `NAME.pub`.
 
 use std::fs::{File, OpenOptions, Permissions};
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Write as _};
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use goferry_manifest::minisign::{
-    KeyId, Passphrase, Protection, PublicKey, PublicKeyError, ScryptCost, SecretKey, SecretKeyError,
-    SecretKeyFile,
+    KeyId, Passphrase, Protection, ScryptCost, SecretKey, SecretKeyError, SecretKeyFile,
 };
-use rustix::fs::OFlags;
+use goport::key_file::{self, Links, quoted};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
 use crate::passphrase::AskError;
 
-/// Bytes of a key file: minisign's have a few hundred.
-const KEY_FILE_BYTES: usize = 4 << 10;
-
 /// A key file that cannot be used or written. Nothing of its content is repeated.
 #[derive(Debug, Error)]
 pub enum KeyFileError {
-    /// It cannot be opened or read.
-    #[error("cannot read the key file `{}`", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: io::Error,
-    },
-    /// A directory, a pipe, a device.
-    #[error("`{}` is not a regular file", path.display())]
-    NotAFile {
-        /// The file.
-        path: PathBuf,
-    },
+    /// It cannot be read as a key file at all.
+    #[error(transparent)]
+    File(#[from] key_file::KeyFileError),
     /// Others may use the secret key, or change it.
     #[error("the secret key `{}` is open to other users (mode {mode:04o})", path.display())]
     Exposed {
@@ -44,26 +28,6 @@ pub enum KeyFileError {
         /// Its permission bits.
         mode: u32,
     },
-    /// Others may put another key in its place.
-    #[error("the public key `{}` can be changed by every user (mode {mode:04o})", path.display())]
-    WritableByAll {
-        /// The file.
-        path: PathBuf,
-        /// Its permission bits.
-        mode: u32,
-    },
-    /// Larger than any key.
-    #[error("`{}` has more than {KEY_FILE_BYTES} bytes, so it is no key", path.display())]
-    TooLarge {
-        /// The file.
-        path: PathBuf,
-    },
-    /// Not UTF-8.
-    #[error("`{}` is not a text, so it is no key", path.display())]
-    NotText {
-        /// The file.
-        path: PathBuf,
-    },
     /// The text is no secret key, or the passphrase does not open it.
     #[error("cannot use the secret key `{}`: {reason}", path.display())]
     SecretKey {
@@ -71,14 +35,6 @@ pub enum KeyFileError {
         path: PathBuf,
         /// Why.
         reason: SecretKeyError,
-    },
-    /// The text is no public key.
-    #[error("cannot use the public key `{}`: {reason}", path.display())]
-    PublicKey {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        reason: PublicKeyError,
     },
     /// The passphrase was not given.
     #[error("the secret key `{}` is protected by a passphrase: {reason}", path.display())]
@@ -117,18 +73,11 @@ impl KeyFileError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Exposed { path, .. } => Some(format!("chmod 600 {}", quoted(path))),
-            Self::WritableByAll { path, .. } => {
-                Some(format!("check that it is the right key, then chmod 644 {}", quoted(path)))
-            }
+            Self::File(error) => error.hint(),
             Self::Exists { .. } => Some("give another name, or move the old pair away".to_owned()),
             _ => None,
         }
     }
-}
-
-/// The path as a word for a shell.
-fn quoted(path: &Path) -> String {
-    format!("'{}'", path.display().to_string().replace('\'', r"'\''"))
 }
 
 /// The two files of a key pair.
@@ -146,7 +95,7 @@ pub fn read_secret_key(
     ask: impl FnOnce() -> Result<Passphrase, AskError>,
 ) -> Result<SecretKey, KeyFileError> {
     // A symlink is followed: what counts are the permissions of the file that was opened.
-    let text = read(path, OFlags::empty(), |path, mode| match mode & 0o077 {
+    let text = key_file::read_text(path, Links::Follow, |path, mode| match mode & 0o077 {
         0 => Ok(()),
         _ => Err(KeyFileError::Exposed { path, mode }),
     })?;
@@ -159,40 +108,6 @@ pub fn read_secret_key(
             key.decrypt(&passphrase).map_err(refuse)
         }
     }
-}
-
-/// Reads a public key. One that every user may change, or that is a symlink, is refused (bad-inputs #20).
-pub fn read_public_key(path: &Path) -> Result<PublicKey, KeyFileError> {
-    let text = read(path, OFlags::NOFOLLOW, |path, mode| match mode & 0o002 {
-        0 => Ok(()),
-        _ => Err(KeyFileError::WritableByAll { path, mode }),
-    })?;
-    text.parse().map_err(|reason| KeyFileError::PublicKey { path: path.to_owned(), reason })
-}
-
-/// Reads a small text file, once `check` has agreed with the permissions of the file that was opened.
-fn read(
-    path: &Path,
-    flags: OFlags,
-    check: impl FnOnce(PathBuf, u32) -> Result<(), KeyFileError>,
-) -> Result<Zeroizing<String>, KeyFileError> {
-    let failed = |source| KeyFileError::Read { path: path.to_owned(), source };
-    // NONBLOCK: opening a pipe that nobody writes to must not wait.
-    let flags = (flags | OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed();
-    let file = OpenOptions::new().read(true).custom_flags(flags).open(path).map_err(failed)?;
-    let metadata = file.metadata().map_err(failed)?;
-    if !metadata.is_file() {
-        return Err(KeyFileError::NotAFile { path: path.to_owned() });
-    }
-    check(path.to_owned(), metadata.permissions().mode() & 0o7777)?;
-    // Of the final size from the start, so that no copy of a secret stays behind where it grew.
-    let mut bytes = Zeroizing::new(Vec::with_capacity(2 * KEY_FILE_BYTES));
-    file.take(KEY_FILE_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(failed)?;
-    if bytes.len() > KEY_FILE_BYTES {
-        return Err(KeyFileError::TooLarge { path: path.to_owned() });
-    }
-    let text = std::str::from_utf8(&bytes).map_err(|_| KeyFileError::NotText { path: path.to_owned() })?;
-    Ok(Zeroizing::new(text.to_owned()))
 }
 
 /// A new key, from the randomness of the operating system.
@@ -298,6 +213,8 @@ fn sync_directory_of(path: &Path) -> Result<(), KeyFileError> {
 mod tests {
     use std::os::unix::fs::symlink;
 
+    use goport::key_file::read_public_key;
+
     use super::*;
 
     fn unasked() -> Result<Passphrase, AskError> {
@@ -392,48 +309,10 @@ mod tests {
     }
 
     #[test]
-    fn a_public_key_that_all_can_change_or_that_is_a_symlink_is_refused() {
-        // bad-inputs #20
-        let (directory, _, paths) = pair();
-        let link = directory.path().join("link");
-        symlink(&paths.public, &link).unwrap();
-        assert!(matches!(read_public_key(&link), Err(KeyFileError::Read { .. })));
-        set_mode(&paths.public, 0o664);
-        read_public_key(&paths.public).unwrap();
-        set_mode(&paths.public, 0o646);
-        assert!(matches!(
-            read_public_key(&paths.public),
-            Err(KeyFileError::WritableByAll { mode: 0o646, .. })
-        ));
-    }
-
-    #[test]
-    fn the_wrong_file_of_a_pair_is_named_and_not_repeated() {
-        // bad-inputs #21
+    fn a_public_key_is_no_secret_key() {
         let (_directory, _, paths) = pair();
-        let error = read_public_key(&paths.secret).unwrap_err();
-        assert!(matches!(error, KeyFileError::PublicKey { reason: PublicKeyError::SecretKey, .. }));
-        let secret = std::fs::read_to_string(&paths.secret).unwrap();
-        let line = secret.lines().nth(1).unwrap();
-        assert!(!format!("{error} {error:?}").contains(&line[..20]));
         set_mode(&paths.public, 0o600);
         let error = read_secret_key(&paths.public, unasked).unwrap_err();
         assert!(matches!(error, KeyFileError::SecretKey { reason: SecretKeyError::Base64, .. }));
-    }
-
-    #[test]
-    fn what_is_no_small_text_file_is_refused() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("k");
-        assert!(matches!(read_public_key(&path), Err(KeyFileError::Read { .. })));
-        assert!(matches!(read_public_key(directory.path()), Err(KeyFileError::NotAFile { .. })));
-        std::fs::write(&path, vec![b'x'; 4097]).unwrap();
-        assert!(matches!(read_public_key(&path), Err(KeyFileError::TooLarge { .. })));
-        std::fs::write(&path, b"\xff").unwrap();
-        assert!(matches!(read_public_key(&path), Err(KeyFileError::NotText { .. })));
-        // A pipe without a writer does not hang.
-        let pipe = directory.path().join("pipe");
-        rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
-        assert!(matches!(read_public_key(&pipe), Err(KeyFileError::NotAFile { .. })));
     }
 }

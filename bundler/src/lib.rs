@@ -3,7 +3,10 @@
 pub mod build;
 pub mod cache;
 pub mod contents;
-pub mod environment;
+pub mod environment {
+    //! Moved to the terminal crate.
+    pub use goferry_terminal::Environment;
+}
 pub mod fetch;
 pub mod fs;
 pub mod go_command;

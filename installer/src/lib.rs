@@ -1,3 +1,4 @@
 //! The air-gapped side of goferry.
 
+pub mod key_file;
 pub mod trust_store;

@@ -6,7 +6,6 @@ use e2e::checksum_database::LogBuilder;
 use e2e::goproxy_tree::GoProxyTree;
 use e2e::scripted_server::ScriptedServer;
 use goferry::cache::Cache;
-use goferry::environment::Environment;
 use goferry::fetch::Fetcher;
 use goferry::fetch::checksum_database::{ChecksumDatabase, Online, ProveError, Proven};
 use goferry::fetch::gosumdb::GoSumDb;
@@ -14,6 +13,7 @@ use goferry::http::{Client, Patience, Silent, Watch};
 use goferry::parallel::Stop;
 use goferry::proxy_list::Settings;
 use goferry_manifest::{DirHash, Module, Sha256Digest};
+use goferry_terminal::Environment;
 use tempfile::TempDir;
 
 /// A proxy that carries a database with 300 modules among 70,000 records.

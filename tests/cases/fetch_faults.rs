@@ -158,27 +158,32 @@ fn input_108_a_stall_in_every_try_is_an_error_that_says_so() {
 }
 
 #[test]
+fn input_108_a_line_that_breaks_again_and_again_gets_there_while_it_makes_headway() {
+    let world = World::new();
+    world.server.fail(ZIP, vec![Fault::BreakOff(5000); 20]);
+    world.zip().unwrap();
+    assert_eq!(world.server.count(ZIP), 21);
+    let world = World::new();
+    world.server.fail(ZIP, vec![Fault::BreakOff(1000); 20]);
+    assert!(matches!(http_error(world.zip()), HttpError::BrokenOff { received: 4000, .. }));
+}
+
+#[test]
 fn input_111_a_fetch_that_broke_off_goes_on_in_the_next_run() {
     for validators in [true, false] {
         let world = World::new();
         if !validators {
             world.server.send_no_validators();
         }
-        let (stop, half) = (Stop::new(), world.zip.len() / 2);
+        let half = world.zip.len() / 2;
         world.server.fail(ZIP, [Fault::Stall(half)]);
-        let fetcher = world.fetcher(&world.server.url());
-        let stopped = std::thread::scope(|scope| {
-            let request = Request::zip(&world.module);
-            let watch = watch(&stop);
-            let running =
-                scope.spawn(move || fetcher.fetch_proven(&request, CAP, watch, |_| Ok::<_, Infallible>(())));
-            while world.server.count(ZIP) == 0 {
-                std::thread::yield_now();
-            }
-            std::thread::sleep(Duration::from_millis(50)); // some of the first half shall be there
-            stop.stop();
-            running.join().unwrap()
-        });
+        let interrupt = StopAt { stop: Stop::new(), bytes: half as u64, counter: Counter::default() };
+        let stopped = world.fetcher(&world.server.url()).fetch_proven(
+            &Request::zip(&world.module),
+            CAP,
+            Watch { progress: &interrupt, stop: &interrupt.stop },
+            |_| Ok::<_, Infallible>(()),
+        );
         assert!(matches!(stopped, Err(ProofError::Fetch(FetchError::Http(HttpError::Stopped { .. })))));
         assert!(world.kept().is_empty());
         let progress = Counter::default();
@@ -196,6 +201,26 @@ fn input_111_a_fetch_that_broke_off_goes_on_in_the_next_run() {
         let last = world.server.requests().pop().unwrap();
         assert_eq!(last.headers["range"], format!("bytes={half}-"));
         assert_eq!(last.headers.contains_key("if-range"), validators);
+    }
+}
+
+/// Interrupts the run once so many bytes came.
+struct StopAt {
+    stop: Stop,
+    bytes: u64,
+    counter: Counter,
+}
+
+impl Progress for StopAt {
+    fn received(&self, bytes: u64) {
+        self.counter.received(bytes);
+        if self.counter.0.load(Ordering::SeqCst) == self.bytes {
+            self.stop.stop();
+        }
+    }
+
+    fn dropped(&self, bytes: u64) {
+        self.counter.dropped(bytes);
     }
 }
 

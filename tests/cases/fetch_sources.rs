@@ -4,12 +4,12 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use goferry::cache::Cache;
-use goferry::environment::Environment;
 use goferry::fetch::{FetchError, Fetcher, Request};
 use goferry::http::{Client, HttpError, Patience};
 use goferry::parallel::{self, Stop};
 use goferry::proxy_list::Settings;
 use goferry_manifest::Sha256Digest;
+use goferry_terminal::Environment;
 
 use super::fetch_world::{CAP, MOD, World, ZIP, status, watch};
 

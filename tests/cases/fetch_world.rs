@@ -6,12 +6,12 @@ use std::time::Duration;
 use e2e::goproxy_tree::GoProxyTree;
 use e2e::scripted_server::{Fault, ScriptedServer};
 use goferry::cache::{Blob, Cache};
-use goferry::environment::Environment;
 use goferry::fetch::{FetchError, Fetcher, ProofError, Request};
 use goferry::http::{Client, HttpError, Patience, Silent, Watch};
 use goferry::parallel::Stop;
 use goferry::proxy_list::Settings;
 use goferry_manifest::{Module, Sha256Digest};
+use goferry_terminal::Environment;
 use tempfile::TempDir;
 
 pub(super) const ZIP: &str = "/example.com/a/@v/v1.0.0.zip";
@@ -86,6 +86,7 @@ pub(super) fn fetcher(home: &Path, goproxy: &str) -> Fetcher {
     let patience = Patience {
         silence: Duration::from_millis(300),
         pause: Duration::from_millis(1),
+        headway: 5000,
         longest_pause: Duration::from_millis(200),
         ..Patience::default()
     };

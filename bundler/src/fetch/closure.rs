@@ -31,12 +31,11 @@ pub struct Vouched {
 #[derive(Debug, Error)]
 #[error(
     "`{module}` has two hashes\n  {} ({})\n  {} ({})",
-    one.h1, one.voucher, other.h1, other.voucher
+    hashes[0].h1, hashes[0].voucher, hashes[1].h1, hashes[1].voucher
 )]
 pub struct Contradiction {
     module: Module,
-    one: Expected,
-    other: Expected,
+    hashes: Box<[Expected; 2]>,
 }
 
 /// One thing to fetch.
@@ -90,10 +89,10 @@ impl Vouched {
         let mut vouched = Self::default();
         for project in projects {
             let Some(sums) = project.sums() else { continue };
-            let voucher = Voucher::GoSum(project.directory().join("go.sum"));
+            let go_sum = project.directory().join("go.sum");
             for (from, to) in [(&sums.zips, &mut vouched.zips), (&sums.go_mods, &mut vouched.go_mods)] {
                 for (module, h1) in from {
-                    add(to, module, Expected { h1: *h1, voucher: voucher.clone() })?;
+                    add(to, module, Expected { h1: *h1, voucher: Voucher::GoSum(go_sum.clone()) })?;
                 }
             }
         }
@@ -123,7 +122,7 @@ fn add(
     if one.h1 == expected.h1 {
         return Ok(());
     }
-    Err(Contradiction { module: module.clone(), one: one.clone(), other: expected })
+    Err(Contradiction { module: module.clone(), hashes: Box::new([one.clone(), expected]) })
 }
 
 impl Job {
@@ -185,8 +184,8 @@ fn fetch_one(
 ) -> Result<Outcome, ModuleError> {
     let (module, outcome) = match job {
         Job::Toolchain(release, platform, record) => {
-            let fetched = fetch_toolchain(fetcher, *release, platform, record, watch)?;
-            return Ok(Outcome::Toolchain(Box::new(fetched)));
+            let toolchain = fetch_toolchain(fetcher, *release, platform, record, watch)?;
+            return Ok(Outcome::Toolchain(Box::new(toolchain)));
         }
         Job::Zip(module) => {
             let zip = fetch_zip(fetcher, module, vouched.zips.get(module), watch);

@@ -16,10 +16,10 @@ pub use self::error::{ClientError, HttpError};
 pub use self::headers::Continuation;
 pub use self::netrc::Netrc;
 pub use self::sink::{Progress, Silent, Sink};
-use crate::environment::Environment;
 use crate::parallel::Stop;
 use crate::proxy_list::go_setting;
 use attempt::{Again, Attempt};
+use goferry_terminal::Environment;
 
 /// `goferry/VERSION`.
 const USER_AGENT: &str = concat!("goferry/", env!("CARGO_PKG_VERSION"));
@@ -35,8 +35,10 @@ pub struct Patience {
     pub request: Duration,
     /// Bytes a second that a long body must have on average.
     pub slowest: u64,
-    /// Tries of one request.
+    /// Tries of one request without headway.
     pub tries: u32,
+    /// Bytes of a body that can be continued that count as headway: after them the tries count anew.
+    pub headway: u64,
     /// Before the second try; doubled before each further one.
     pub pause: Duration,
     /// The longest that a server's Retry-After is honoured.
@@ -51,6 +53,7 @@ impl Default for Patience {
             request: Duration::from_mins(3),
             slowest: 16 << 10,
             tries: 4,
+            headway: 1 << 20,
             pause: Duration::from_millis(500),
             longest_pause: Duration::from_mins(1),
         }
@@ -117,12 +120,16 @@ impl Client {
     pub fn get(&self, url: &Url, cap: u64, sink: &mut dyn Sink, watch: Watch<'_>) -> Result<(), HttpError> {
         let mut pause = self.patience.pause;
         let mut tries = 1;
+        let mut held = sink.held();
         loop {
             let attempt = Attempt { client: self, url, cap, watch };
             let failure = match attempt.run(sink) {
                 Ok(()) => return Ok(()),
                 Err(failure) => failure,
             };
+            if sink.resume_point().is_some_and(|(now, _)| now >= held.saturating_add(self.patience.headway)) {
+                (held, tries, pause) = (sink.held(), 1, self.patience.pause);
+            }
             let wait = match failure.again {
                 _ if tries >= self.patience.tries => return Err(failure.error),
                 Again::Never => return Err(failure.error),

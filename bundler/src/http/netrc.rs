@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use url::Url;
 
-use crate::environment::Environment;
+use goferry_terminal::Environment;
 
 /// Names and passwords by host.
 #[derive(Clone, Default)]

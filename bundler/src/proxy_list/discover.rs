@@ -10,7 +10,7 @@ use rustix::fs::{Access, access};
 use thiserror::Error;
 
 use super::{ModulePatterns, ProxyList, ProxyListError};
-use crate::environment::Environment;
+use goferry_terminal::Environment;
 
 /// Bytes of a `go env` file that are read at most.
 const GO_ENV_FILE_BYTES: u64 = 1 << 20;
