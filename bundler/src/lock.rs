@@ -80,7 +80,7 @@ pub enum LockError {
         path: PathBuf,
         /// What is wrong.
         #[source]
-        source: MalformedLock,
+        source: Box<MalformedLock>,
     },
     /// A version got other files than it had.
     #[error("`{what}` is not what it was\n  expected: {locked} (goferry.lock)\n    actual: {actual}")]
@@ -136,7 +136,8 @@ impl Lock {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(source) => return Err(LockError::Io { source }),
         };
-        Self::parse(&text).map(Some).map_err(|source| LockError::Malformed { path: path.to_owned(), source })
+        let malformed = |source| LockError::Malformed { path: path.to_owned(), source: Box::new(source) };
+        Self::parse(&text).map(Some).map_err(malformed)
     }
 
     /// Reads the text of a lock.

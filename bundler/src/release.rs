@@ -146,5 +146,75 @@ fn is_forbidden(error: &FetchError) -> bool {
 }
 
 fn lines(tried: &[String]) -> String {
-    tried.iter().map(|line| format!("\n  {line}")).collect()
+    tried.iter().flat_map(|line| ["\n  ", line]).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::environment::Environment;
+
+    const LINUX: &str = "linux/amd64";
+    const ARM: &str = "linux/arm64";
+
+    fn release(text: &str) -> GoRelease {
+        text.parse().unwrap()
+    }
+
+    fn platforms(names: &[&str]) -> Vec<Platform> {
+        names.iter().map(|name| name.parse().unwrap()).collect()
+    }
+
+    fn names(releases: &BTreeSet<GoRelease>) -> Vec<String> {
+        releases.iter().map(ToString::to_string).collect()
+    }
+
+    /// Projects with these go.mods.
+    fn projects(go_mods: &[&str]) -> Vec<Project> {
+        let directory = tempfile::tempdir().unwrap();
+        let environment = Environment::new([("GOWORK", "off")], directory.path());
+        let read = |go_mod: &&str| {
+            std::fs::write(directory.path().join("go.mod"), go_mod).unwrap();
+            Project::read(directory.path(), &environment).unwrap()
+        };
+        go_mods.iter().map(read).collect()
+    }
+
+    fn chosen(go_mods: &[&str], requested: &[&str], locked: &[&str]) -> Result<Vec<String>, ReleaseError> {
+        let requested: Vec<_> = requested.iter().map(|it| release(it)).collect();
+        let locked = locked.iter().map(|it| release(it)).collect();
+        let newest = |minor| Ok(release(&format!("1.{minor}.99")));
+        choose(&projects(go_mods), Chosen { requested: &requested, locked: &locked }, newest)
+            .map(|releases| names(&releases))
+    }
+
+    #[test]
+    fn projects_get_what_they_ask_for() {
+        let go_mods = ["go 1.26.8", "go 1.26\ntoolchain go1.27.3", "go 1.25", "go 1.26.8"];
+        assert_eq!(chosen(&go_mods, &[], &[]).unwrap(), ["1.25.99", "1.26.8", "1.27.3"]);
+    }
+
+    #[test]
+    fn the_lock_keeps_the_patch_of_a_minor_release() {
+        assert_eq!(chosen(&["go 1.26"], &[], &["1.26.3", "1.26.4", "1.27.3"]).unwrap(), ["1.26.4"]);
+        assert_eq!(chosen(&["go 1.26"], &[], &["1.27.3"]).unwrap(), ["1.26.99"]);
+    }
+
+    #[test]
+    fn the_user_s_releases_go_before_and_have_to_be_new_enough() {
+        assert_eq!(chosen(&["go 1.26"], &["1.27.3"], &["1.26.4"]).unwrap(), ["1.27.3"]);
+        assert_eq!(chosen(&["go 1.26.8"], &["1.26.8", "1.27.3"], &[]).unwrap(), ["1.26.8", "1.27.3"]);
+        let error = chosen(&["go 1.26\ntoolchain go1.27.3"], &["1.26.8"], &[]).unwrap_err();
+        assert!(matches!(error, ReleaseError::NotMet { wanted: WantedGo::Exact(_), .. }), "{error}");
+    }
+
+    #[test]
+    fn only_patches_for_all_platforms_count() {
+        let list = "v0.0.1-go1.27.2.linux-amd64\nv0.0.1-go1.27.2.linux-arm64\nv0.0.1-go1.27.10.linux-amd64\n\
+                    v0.0.1-go1.27.9.linux-arm64\nv0.0.1-go1.27rc1.linux-amd64\nv0.0.1-go1.27rc1.linux-arm64\n\
+                    v0.0.1-go1.28.0.linux-amd64\nv0.0.1-go1.28.0.linux-arm64\nv0.0.1-go1.27.x.linux-amd64\njunk\n";
+        assert_eq!(names(&listed(list, 27, &platforms(&[LINUX, ARM]))), ["1.27.2"]);
+        assert_eq!(names(&listed(list, 27, &platforms(&[LINUX]))), ["1.27.2", "1.27.10"]);
+        assert!(listed(list, 26, &platforms(&[LINUX])).is_empty());
+    }
 }
