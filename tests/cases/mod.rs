@@ -5,3 +5,4 @@ mod fetch_faults;
 mod fetch_sources;
 mod fetch_world;
 mod prepare;
+mod prepare_toy;

@@ -13,9 +13,9 @@ use tempfile::TempDir;
 
 /// Remembers what it is told.
 #[derive(Debug, Default)]
-struct Told {
-    warnings: Mutex<Vec<String>>,
-    jobs: Mutex<Vec<String>>,
+pub(super) struct Told {
+    pub(super) warnings: Mutex<Vec<String>>,
+    pub(super) jobs: Mutex<Vec<String>>,
 }
 
 impl http::Progress for Told {
