@@ -3,6 +3,7 @@
 pub mod environment;
 pub mod fs;
 pub mod module_zip;
+pub mod pack;
 pub mod parallel;
 pub mod project;
 pub mod proxy_list;
