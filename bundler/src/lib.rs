@@ -14,6 +14,7 @@ pub mod http;
 pub mod key_file;
 pub mod lock;
 pub mod module_zip;
+pub mod pack;
 pub mod parallel;
 pub mod passphrase;
 pub mod project;
