@@ -38,9 +38,7 @@ pub fn write_bundle(
     let (name, sequence) = (lock.name.clone(), lock.sequence);
     let bundle = UnsignedBundle::new(name, sequence, lock.created, manifest, packs, evidence)?;
     let signature = key.sign(bundle.cover(), comment(lock, bundle.id()));
-    let directory = output.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let file = fs::temporary_file(directory)?;
-    let mut out = BufWriter::with_capacity(BUFFER, file);
+    let mut out = BufWriter::with_capacity(BUFFER, fs::temporary_sibling(output)?);
     bundle.write(&[signature], |pack| store.open(pack), &mut out)?;
     out.flush()?;
     let file = out.into_inner().map_err(io::IntoInnerError::into_error)?;

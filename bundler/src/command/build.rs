@@ -129,7 +129,8 @@ impl Build {
         output: &Path,
     ) -> Result<(Sha256Digest, u64), CommandError> {
         let started = Instant::now();
-        let cache = Cache::of_user(environment).map_err(|error| CommandError::from_error(Kind::Failed, &error))?;
+        let cache =
+            Cache::of_user(environment).map_err(|error| CommandError::from_error(Kind::Failed, &error))?;
         let cores = || thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
         let directory = cache.directory().join("packs");
         let packing = Packing::at_level(self.level, self.threads.unwrap_or_else(cores), &directory);

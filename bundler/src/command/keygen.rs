@@ -45,7 +45,8 @@ impl Keygen {
         let paths = if self.no_passphrase {
             key_file::write_key_pair(&self.output, &key, &Protection::Unprotected)
         } else {
-            let passphrase = passphrase::ask_new("passphrase for the new key: ").map_err(|e| ask_error(&e))?;
+            let passphrase =
+                passphrase::ask_new("passphrase for the new key: ").map_err(|e| ask_error(&e))?;
             key_file::protect(&passphrase, ScryptCost::MINISIGN)
                 .and_then(|protection| key_file::write_key_pair(&self.output, &key, &protection))
         };
