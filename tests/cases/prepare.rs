@@ -121,12 +121,12 @@ fn all_fixtures_together_are_fetched_and_proven() {
     assert_eq!(toolchains.map(|it| it.version.to_string()).collect::<Vec<_>>(), ["1.26.8", "1.27.3"]);
     assert_eq!(prepared.lock.name.as_str(), "web");
     // What graph pruning keeps out of go.sum is carried too, and was proven by the checksum database.
-    let named: String =
+    let go_sums: String =
         names.map(|name| std::fs::read_to_string(fixture(name).join("go.sum")).unwrap()).concat();
     let is_named = |module: &goferry_manifest::Module| {
-        named.contains(&format!("{} {}/go.mod ", module.path(), module.version()))
+        go_sums.contains(&format!("{} {}/go.mod ", module.path(), module.version()))
     };
     let carried = prepared.manifest.modules().iter().map(|carried| &carried.module);
-    let (named, pruned): (Vec<_>, Vec<_>) = carried.partition(|module| is_named(module));
-    assert!(named.len() > 60 && pruned.len() > 10, "{} {}", named.len(), pruned.len());
+    let (summed, pruned): (Vec<_>, Vec<_>) = carried.partition(|module| is_named(module));
+    assert!(summed.len() > 60 && pruned.len() > 10, "{} {}", summed.len(), pruned.len());
 }
