@@ -11,12 +11,7 @@ use goferry_manifest::bundle::{self, Blob};
 use zip::ZipArchive;
 
 use crate::module_zip;
-
-/// Gives the bytes of blobs, in any order, to any number of threads.
-pub trait Contents: Sync {
-    /// The bytes of a blob. Exactly those: their digest is checked.
-    fn read(&self, blob: &Blob) -> io::Result<Vec<u8>>;
-}
+use crate::pack::Contents;
 
 /// Contents that stay in the zips in which they came, and small ones in memory.
 ///

@@ -94,13 +94,29 @@ fn make_immutable(file: &File, path: &Path) -> io::Result<()> {
 /// Writes a file that belongs to the user's project: its mode follows the umask, and its name never stands for half
 /// of it.
 pub fn write_shared(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = temporary_sibling(path)?;
+    file.write_all(bytes).map_err(|source| named("write", path, &source))?;
+    persist_durably(file, path)
+}
+
+/// A new file of the user's beside `path`, which gets that name by [`persist_durably`].
+pub fn temporary_sibling(path: &Path) -> io::Result<NamedTempFile> {
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut builder = tempfile::Builder::new();
-    let builder = builder.permissions(std::fs::Permissions::from_mode(0o666));
-    let mut file =
-        builder.tempfile_in(directory).map_err(|source| named("create a file in", directory, &source))?;
-    file.write_all(bytes).map_err(|source| named("write", path, &source))?;
-    file.persist(path).map(drop).map_err(|error| named("rename to", path, &error.error))
+    builder
+        .permissions(std::fs::Permissions::from_mode(0o666))
+        .tempfile_in(directory)
+        .map_err(|source| named("create a file in", directory, &source))
+}
+
+/// Gives a complete file its name, in place of an earlier one, so that after a power cut it is one or the other.
+pub fn persist_durably(file: NamedTempFile, path: &Path) -> io::Result<()> {
+    file.as_file().sync_all().map_err(|source| named("write", path, &source))?;
+    file.persist(path).map_err(|error| named("rename to", path, &error.error))?;
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    File::open(directory)
+        .and_then(|directory| directory.sync_all())
+        .map_err(|source| named("write", directory, &source))
 }
 
 /// A new directory beside the name that its content will get; it goes away unless it gets one.

@@ -10,9 +10,9 @@ use std::time::Duration;
 use serde::Deserialize;
 use thiserror::Error;
 
-use crate::environment::Environment;
 use crate::fs;
 use crate::proxy_list::{DiscoverError, go_setting};
+use goferry_terminal::Environment;
 
 /// Variables of the user that `go` gets: how programs are found, where temporary files go, how the network is reached.
 const PASSED: [&str; 11] = [

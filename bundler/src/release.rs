@@ -152,7 +152,7 @@ fn lines(tried: &[String]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::environment::Environment;
+    use goferry_terminal::Environment;
 
     const LINUX: &str = "linux/amd64";
     const ARM: &str = "linux/arm64";

@@ -4,11 +4,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use goferry::build::{self, BuildError, BuildRequest, Prepared, Progress};
-use goferry::contents::Contents as _;
-use goferry::environment::Environment;
 use goferry::fetch::closure::{Job, Observer};
 use goferry::http;
+use goferry::pack::Contents as _;
+use goferry::parallel::Stop;
 use goferry_manifest::Platform;
+use goferry_terminal::Environment;
 use tempfile::TempDir;
 
 /// Remembers what it is told.
@@ -64,7 +65,7 @@ fn environment(directory: &Path) -> Environment {
 
 fn prepare(request: &BuildRequest, directory: &Path) -> (Result<Prepared, BuildError>, Told) {
     let told = Told::default();
-    (build::prepare(request, &environment(directory), &told), told)
+    (build::prepare(request, &environment(directory), &told, &Stop::new()), told)
 }
 
 #[test]

@@ -7,9 +7,10 @@ use e2e::checksum_database::LogBuilder;
 use e2e::goproxy_tree::{self, GoProxyTree};
 use e2e::scripted_server::{Fault, ScriptedServer};
 use goferry::build::{self, BuildError, BuildRequest, Prepared};
-use goferry::environment::Environment;
 use goferry::fetch::module::ModuleError;
+use goferry::parallel::Stop;
 use goferry_manifest::{DirHash, Module, Platform, Sha256Digest};
+use goferry_terminal::Environment;
 use tempfile::TempDir;
 
 use super::prepare::Told;
@@ -120,7 +121,7 @@ impl World {
             now: "2026-11-24T08:15:00Z".parse().unwrap(),
         };
         let told = Told::default();
-        let prepared = build::prepare(&request, &Environment::new(variables, home), &told);
+        let prepared = build::prepare(&request, &Environment::new(variables, home), &told, &Stop::new());
         (prepared, told.warnings.into_inner().unwrap())
     }
 

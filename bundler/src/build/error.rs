@@ -135,6 +135,18 @@ impl From<GoSumDbError> for BuildError {
 }
 
 impl BuildError {
+    /// Whether a digest or a proof says no, as opposed to something failing.
+    pub fn is_refusal(&self) -> bool {
+        match self {
+            Self::Module(error) => {
+                matches!(error, ModuleError::Hash { .. } | ModuleError::Zip(_) | ModuleError::Info { .. })
+            }
+            Self::Prove(error) => error.is_security(),
+            Self::Contradiction(_) | Self::Manifest(_) | Self::Database(DatabaseError::Off) => true,
+            _ => false,
+        }
+    }
+
     /// What the user can do.
     pub fn hint(&self) -> Option<&'static str> {
         match self {

@@ -8,7 +8,6 @@ use goferry_manifest::Module;
 
 use super::error::BuildError;
 use super::{Progress, WantedBy};
-use crate::environment::Environment;
 use crate::fetch::Fetcher;
 use crate::fetch::closure::Harvest;
 use crate::fs;
@@ -16,6 +15,7 @@ use crate::go_command::{GoCommand, NamedModule};
 use crate::parallel::{self, Stop};
 use crate::project::Project;
 use crate::proxy_list::{Next, ProxyList, ProxyUrl, Source};
+use goferry_terminal::Environment;
 
 /// Projects that `go` is asked about at once: it uses several threads itself.
 const PROJECTS: NonZeroUsize = NonZeroUsize::new(4).unwrap();

@@ -14,7 +14,6 @@ pub use self::error::{BuildError, DatabaseError};
 use self::graph::Graph;
 use crate::cache::Cache;
 use crate::contents::FetchedContents;
-use crate::environment::Environment;
 use crate::fetch::checksum_database::{ChecksumDatabase, Online};
 use crate::fetch::closure::{Harvest, Job, Observer, Vouched};
 use crate::fetch::gosumdb::GoSumDb;
@@ -25,6 +24,7 @@ use crate::parallel::Stop;
 use crate::project::Project;
 use crate::proxy_list::{ModulePatterns, ProxyUrl, Settings, go_setting};
 use crate::release::{self, Chosen};
+use goferry_terminal::Environment;
 
 /// What to build.
 #[derive(Clone, Debug)]
@@ -73,14 +73,14 @@ pub fn prepare(
     request: &BuildRequest,
     environment: &Environment,
     progress: &dyn Progress,
+    stop: &Stop,
 ) -> Result<Prepared, BuildError> {
     let projects = request.projects.iter().map(|directory| Project::read(directory, environment));
     let projects: Vec<Project> = projects.collect::<Result<_, _>>()?;
     let name = channel_of(projects.first().ok_or(BuildError::NoProject)?.directory())?;
     let lock_path = environment.directory().join(lock::FILE_NAME);
     let old = Lock::read(&lock_path)?;
-    let stop = Stop::new();
-    let session = Session::new(request, environment, progress, &stop)?;
+    let session = Session::new(request, environment, progress, stop)?;
 
     let releases = session.releases(&projects, old.as_ref())?;
     let mut vouched = Vouched::by_projects(&projects)?;

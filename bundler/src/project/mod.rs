@@ -10,7 +10,7 @@ use thiserror::Error;
 
 pub use self::go_line::{GoLineError, WantedGo};
 pub use self::go_sum::{GoSum, GoSumError, GoSumFlaw};
-use crate::environment::Environment;
+use goferry_terminal::Environment;
 
 /// Bytes of a go.mod and of a go.sum at most.
 const GO_MOD_BYTES: u64 = 16 << 20;
