@@ -9,10 +9,10 @@ use goferry_manifest::module::MajorMismatch;
 use goferry_manifest::{
     Channel, DirHash, GoRelease, Module, ModulePath, ModuleVersion, Platform, Sequence, Timestamp,
 };
+use goferry_terminal::Environment;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::environment::Environment;
 use crate::fs;
 
 /// The name of the file, in the current directory.
