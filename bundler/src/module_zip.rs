@@ -42,7 +42,7 @@ pub struct ModuleZip {
 #[error("the zip of `{module}` is not a module zip: {flaw}")]
 pub struct ModuleZipError {
     module: Module,
-    flaw: Flaw,
+    flaw: Box<Flaw>,
 }
 
 /// What is wrong with a module zip.
@@ -123,7 +123,7 @@ pub fn read(module: &Module, mut reader: impl Read + Seek) -> Result<ModuleZip, 
         check_end(&mut reader, length, comment)?;
         Ok(files)
     };
-    let files = read().map_err(|flaw| ModuleZipError { module: module.clone(), flaw })?;
+    let files = read().map_err(|flaw| ModuleZipError { module: module.clone(), flaw: Box::new(flaw) })?;
     let named = files.iter().map(|file| (file.path.as_str(), file.sha256));
     Ok(ModuleZip { h1: DirHash::of_prefixed(&module.zip_prefix(), named), files })
 }
@@ -293,7 +293,7 @@ mod tests {
     }
 
     fn refusal(bytes: &[u8]) -> Flaw {
-        read(&module(), Cursor::new(bytes)).unwrap_err().flaw
+        *read(&module(), Cursor::new(bytes)).unwrap_err().flaw
     }
 
     /// Every place where `from` stands, replaced by `to` of the same length.

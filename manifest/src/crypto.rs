@@ -3,11 +3,11 @@
 //! No other file names `sha2`, `blake2`, `scrypt` or `ed25519_dalek`. What is here:
 //!
 //! - SHA-256 (FIPS 180-4), the digest of the bundle format, of h1 and of the checksum database;
-//! - BLAKE2b-512 (RFC 7693), minisign's prehash and key-file checksum;
+//! - BLAKE2b (RFC 7693): of 512 bits for minisign's prehash, of 256 for the checksum of its secret key files;
 //! - Ed25519 (RFC 8032), verified strictly: a non-canonical `S` or `R` and small-order points are refused;
 //! - scrypt (RFC 7914), which turns the passphrase of a minisign secret key into a key stream.
 
-use blake2::{Blake2b512, Digest as _};
+use blake2::{Blake2b256, Blake2b512, Digest as _};
 use ed25519_dalek::{Signer as _, SigningKey, VerifyingKey};
 use thiserror::Error;
 use zeroize::Zeroizing;
@@ -44,6 +44,15 @@ impl std::fmt::Debug for Sha256 {
 /// BLAKE2b with a 64-byte digest, over the concatenation of `parts`.
 pub fn blake2b512(parts: &[&[u8]]) -> [u8; 64] {
     let mut hasher = Blake2b512::new();
+    for part in parts {
+        hasher.update(part);
+    }
+    hasher.finalize().into()
+}
+
+/// BLAKE2b with a 32-byte digest, over the concatenation of `parts`. It is no prefix of the 64-byte one.
+pub fn blake2b256(parts: &[&[u8]]) -> [u8; 32] {
+    let mut hasher = Blake2b256::new();
     for part in parts {
         hasher.update(part);
     }

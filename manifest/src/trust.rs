@@ -13,6 +13,8 @@ pub enum Scope {
     EveryChannel,
     /// Bundles of these channels.
     Channels(BTreeSet<Channel>),
+    /// Bundles of every channel but these, which have keys of their own.
+    EveryChannelBut(BTreeSet<Channel>),
 }
 
 impl Scope {
@@ -21,6 +23,7 @@ impl Scope {
         match self {
             Self::EveryChannel => true,
             Self::Channels(channels) => channels.contains(channel),
+            Self::EveryChannelBut(channels) => !channels.contains(channel),
         }
     }
 }

@@ -1,1 +1,20 @@
-//! What both programs say and how.
+//! What both programs say, and how: errors with their hint and exit code, progress, JSON on request.
+//!
+//! stdout carries data, stderr everything else. No meaning is carried by colour alone; bars appear on terminals only.
+//! This is the one crate that prints.
+
+mod command_error;
+mod environment;
+mod manual;
+mod options;
+mod printer;
+mod progress;
+mod quantity;
+
+pub use self::command_error::{CommandError, Kind};
+pub use self::environment::Environment;
+pub use self::manual::{Completions, Man};
+pub use self::options::{OutputOptions, run};
+pub use self::printer::Printer;
+pub use self::progress::Bar;
+pub use self::quantity::{Bytes, Count, Duration};

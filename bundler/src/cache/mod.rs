@@ -20,8 +20,8 @@ use tempfile::NamedTempFile;
 use thiserror::Error;
 
 pub use self::partial::Partial;
-use crate::environment::Environment;
 use crate::fs;
+use goferry_terminal::Environment;
 
 /// A cache directory.
 #[derive(Clone, Debug)]
@@ -147,6 +147,11 @@ impl Cache {
     /// Forgets what answers a request.
     pub fn forget(&self, name: &str) -> Result<(), CacheError> {
         self.checked(fs::remove_if_there(&self.request_path(name)))
+    }
+
+    /// Where a content lies, for readers that check what they read.
+    pub fn path_of(&self, blob: &Blob) -> PathBuf {
+        self.blob_path(blob.digest)
     }
 
     /// A content, hashed before it is handed out; positioned at its start.

@@ -255,15 +255,14 @@ mod tests {
         };
         let descriptor = frame[4];
         let skippable = [&0x184D_2A50_u32.to_le_bytes()[..], &[4, 0, 0, 0, 1, 2, 3, 4]].concat();
-        let checksummed = zstd::stream::Encoder::new(Vec::new(), 3)
-            .and_then(|mut encoder| {
-                encoder.include_checksum(true)?;
-                encoder.set_pledged_src_size(Some(size))?;
-                io::Write::write_all(&mut encoder, &content)?;
-                encoder.finish()
-            })
-            .unwrap();
-        let unsized_frame = zstd::stream::encode_all(&content[..], 3).unwrap();
+        let encode = |checksum: bool, content_size: bool| {
+            let mut encoder = zstd::stream::Encoder::new(Vec::new(), 3).unwrap();
+            encoder.include_checksum(checksum).unwrap();
+            encoder.include_contentsize(content_size).unwrap();
+            encoder.set_pledged_src_size(Some(size)).unwrap();
+            io::Write::write_all(&mut encoder, &content).unwrap();
+            encoder.finish().unwrap()
+        };
         assert_eq!(check(&[], 0), Err(FrameError::NoHeader));
         assert_eq!(check(&skippable, size), Err(FrameError::NoHeader));
         assert_eq!(check(&[&skippable[..], &frame].concat(), size), Err(FrameError::NoHeader));
@@ -272,9 +271,9 @@ mod tests {
         assert_eq!(check(&frame[..frame.len() - 1], size), Err(FrameError::Extent));
         assert_eq!(check(&with(0, 0), size), Err(FrameError::NoHeader));
         assert_eq!(check(&with(4, descriptor | 0x08), size), Err(FrameError::Reserved));
-        assert_eq!(check(&checksummed, size), Err(FrameError::Checksum));
+        assert_eq!(check(&encode(true, true), size), Err(FrameError::Checksum));
         assert_eq!(check(&with(4, descriptor | 0x01), size), Err(FrameError::Dictionary));
-        assert_eq!(check(&unsized_frame, size), Err(FrameError::NoContentSize));
+        assert_eq!(check(&encode(false, false), size), Err(FrameError::NoContentSize));
         assert_eq!(
             check(&frame, size - 1),
             Err(FrameError::ContentSize { expected: size - 1, actual: size })

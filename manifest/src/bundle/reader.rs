@@ -280,7 +280,7 @@ impl<S: ReadAt> UnverifiedBundle<S> {
             let signer = named.iter().find(|key| key.verify(&self.cover, signature).is_ok());
             match signer {
                 Some(key) if signers.contains(*key) => {}
-                Some(key) => signers.push((**key).clone()),
+                Some(key) => signers.push(**key),
                 None if named.is_empty() => {}
                 None => {
                     let entry = container::signature_name(index + 1);

@@ -74,6 +74,8 @@ impl Lookup {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::super::test_log::TestLog;
     use super::*;
 
@@ -118,5 +120,20 @@ mod tests {
             assert!(Lookup::parse(bad.as_bytes()).is_err(), "{}", &bad[..bad.len().min(300)]);
         }
         assert!(Lookup::parse(b"0\n\xff\n\n").is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_it_panic(bytes: Vec<u8>, cut: usize, at: usize, byte: u8) {
+            let _ = Lookup::parse(&bytes);
+            let mut answer = answer().into_bytes();
+            let at = at % answer.len();
+            answer[at] = byte;
+            answer.truncate(cut % 2000);
+            if let Ok(lookup) = Lookup::parse(&answer) {
+                let again = format!("{}\n{}\n", lookup.id(), lookup.text()).into_bytes();
+                prop_assert_eq!([&again, lookup.note().as_bytes()].concat(), answer);
+            }
+        }
     }
 }

@@ -211,6 +211,8 @@ pub(super) fn complete_with_ancestors(tiles: &mut BTreeSet<Tile>, size: u64) {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -297,5 +299,31 @@ mod tests {
         });
         assert_eq!(tiles_for_older_head(0, 0), BTreeSet::new());
         assert_eq!(tiles_for_older_head(2, 1), BTreeSet::new());
+    }
+
+    proptest! {
+        #[test]
+        fn a_path_is_read_as_what_was_written(level in 0..7_u8, index in 0..1_u64 << 55, width in 1..=FULL) {
+            let tile = Tile { level, index: index >> (8 * u32::from(level)), width };
+            prop_assert_eq!(tile.to_string().parse(), Ok(tile));
+        }
+
+        #[test]
+        fn a_text_that_is_read_as_a_tile_is_its_path(text in "tile/8/[0-9]/(x[0-9]{3}/){0,3}[0-9]{3}(\\.p/[0-9]{1,3})?") {
+            if let Ok(tile) = text.parse::<Tile>() {
+                prop_assert_eq!(tile.to_string(), text);
+            }
+        }
+
+        #[test]
+        fn the_tiles_of_any_record_are_in_the_tree_and_hold_it(id: u64, size: u64, older: u64) {
+            let tiles = tiles_for_record(id, size);
+            prop_assert_eq!(tiles.is_empty(), id >= size);
+            for tile in tiles.iter().chain(&tiles_for_older_head(older, size)) {
+                prop_assert!(tile.is_of_tree(size));
+            }
+            let holds = |tile: &Tile| tile.level == 0 && tile.index == id / 256 && id % 256 < u64::from(tile.width);
+            prop_assert!(id >= size || tiles.iter().any(holds));
+        }
     }
 }
