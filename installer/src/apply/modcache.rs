@@ -227,7 +227,7 @@ fn snapshots(spec: &mut TreeSpec, content: &Content<'_>) -> Vec<SnapshotSpec> {
 }
 
 /// The digest of a file.
-pub(crate) fn hash(file: std::fs::File) -> io::Result<Sha256Digest> {
+fn hash(file: std::fs::File) -> io::Result<Sha256Digest> {
     let mut file = Hashing::new(file);
     let mut buffer = vec![0; 64 << 10];
     while io::Read::read(&mut file, &mut buffer)? > 0 {}
