@@ -7,6 +7,7 @@ use std::thread;
 use camino::Utf8Path;
 use goferry_manifest::Timestamp;
 use goferry_manifest::bundle::{BundleError, UnverifiedBundle, VerifiedBundle};
+use goferry_manifest::minisign::PublicKey;
 use goferry_manifest::trust::TrustPolicy;
 use serde::Serialize;
 use thiserror::Error;
@@ -80,6 +81,9 @@ impl<'r> Effort<'r> {
 pub struct Installed {
     /// What was done, or was there already.
     pub plan: Plan,
+    /// The trusted keys that signed the bundle.
+    #[serde(skip)]
+    pub signers: Vec<PublicKey>,
     /// Why the log has no line about it, if so: the install itself is complete.
     #[serde(skip)]
     pub log_error: Option<FsError>,
@@ -199,13 +203,13 @@ pub fn install(request: &InstallRequest<'_>, reporter: &dyn Reporter) -> Result<
     // Once without the lock, so that what is refused leaves no trace, not even a prefix.
     let (_, plan) = look(request, &bundle)?;
     if plan.action == Action::Nothing {
-        return Ok(Installed { plan, log_error: None });
+        return Ok(Installed { plan, signers: bundle.signers().to_vec(), log_error: None });
     }
     let places = Places::make(&request.root.locate(request.prefix))?;
     let _lock = Lock::take(&places.state)?;
     let (observed, plan) = look(request, &bundle)?;
     if plan.action == Action::Nothing {
-        return Ok(Installed { plan, log_error: None });
+        return Ok(Installed { plan, signers: bundle.signers().to_vec(), log_error: None });
     }
     reporter.planned(&plan);
     places.remove_leftovers(&observed)?;
@@ -221,7 +225,7 @@ pub fn install(request: &InstallRequest<'_>, reporter: &dyn Reporter) -> Result<
     generation::activate(&places.prefix, &receipt)
         .map_err(|reason| InstallError::Switch { generation: plan.generation, reason })?;
     let log_error = append_to_log(&places.state, &receipt, &plan).err();
-    Ok(Installed { plan, log_error })
+    Ok(Installed { plan, signers: bundle.signers().to_vec(), log_error })
 }
 
 fn look(
@@ -239,7 +243,7 @@ fn incoming(bundle: &VerifiedBundle<BundleFile>) -> Incoming<'_> {
         id: bundle.id(),
         cover: bundle.cover(),
         manifest: bundle.manifest(),
-        signers: bundle.signers().iter().map(goferry_manifest::minisign::PublicKey::fingerprint).collect(),
+        signers: bundle.signers().iter().map(PublicKey::fingerprint).collect(),
     }
 }
 

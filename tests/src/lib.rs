@@ -1,1 +1,5 @@
 //! End-to-end tests and their builders.
+
+pub mod checksum_database;
+pub mod goproxy_tree;
+pub mod scripted_server;

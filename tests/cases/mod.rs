@@ -1,0 +1,8 @@
+//! The promises.
+
+mod checksum_database;
+mod fetch_faults;
+mod fetch_sources;
+mod fetch_world;
+mod prepare;
+mod prepare_toy;
