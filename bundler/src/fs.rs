@@ -1,0 +1,92 @@
+//! The one place of `goferry` that writes to the file system. Every error names its path.
+
+use std::fs::{File, TryLockError};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
+use std::path::Path;
+
+use tempfile::NamedTempFile;
+
+/// Mode of directories that hold what was downloaded: other users have no business there.
+const PRIVATE_DIRECTORY: u32 = 0o700;
+/// Mode of files that never change once they have their name.
+const IMMUTABLE_FILE: u32 = 0o444;
+
+/// Makes a directory and its parents, each with mode 0700; one that exists is fine.
+pub fn create_private_directories(path: &Path) -> io::Result<()> {
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(PRIVATE_DIRECTORY)
+        .create(path)
+        .map_err(|source| named("create directory", path, &source))
+}
+
+/// A temporary file beside the name that it will get; it goes away unless it gets one.
+pub fn temporary_file(directory: &Path) -> io::Result<NamedTempFile> {
+    NamedTempFile::new_in(directory).map_err(|source| named("create a file in", directory, &source))
+}
+
+/// Gives a complete temporary file its final, immutable name, replacing an earlier file of that name.
+pub fn persist(file: NamedTempFile, path: &Path) -> io::Result<()> {
+    make_immutable(file.as_file(), file.path())?;
+    file.persist(path).map(drop).map_err(|error| named("rename to", path, &error.error))
+}
+
+/// Writes a small file so that its name never stands for half of it.
+pub fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let directory = path.parent().unwrap_or(Path::new("."));
+    let mut file = temporary_file(directory)?;
+    file.write_all(bytes).map_err(|source| named("write", path, &source))?;
+    persist(file, path)
+}
+
+/// Opens a file that is appended to over several runs, and locks it. `None` if another process has it.
+pub fn open_resumable(path: &Path) -> io::Result<Option<File>> {
+    loop {
+        let file =
+            fs_err::OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
+        let file = file.into_file();
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Ok(None),
+            Err(TryLockError::Error(source)) => return Err(named("lock", path, &source)),
+        }
+        // Between open and lock its last owner may have finished and renamed it: then it is no longer ours to write.
+        let held = file.metadata().map_err(|source| named("inspect", path, &source))?;
+        match fs_err::metadata(path) {
+            Ok(there) if (there.dev(), there.ino()) == (held.dev(), held.ino()) => return Ok(Some(file)),
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Gives a complete file its final, immutable name.
+pub fn rename_immutable(file: &File, from: &Path, to: &Path) -> io::Result<()> {
+    make_immutable(file, from)?;
+    fs_err::rename(from, to)
+}
+
+/// Removes a file; one that is not there is fine.
+pub fn remove_if_there(path: &Path) -> io::Result<()> {
+    match fs_err::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Cuts a file to nothing.
+pub fn empty(file: &File, path: &Path) -> io::Result<()> {
+    file.set_len(0).map_err(|source| named("truncate", path, &source))
+}
+
+/// The error of an operation on a path, with both named in it.
+pub fn named(what: &str, path: &Path, source: &io::Error) -> io::Error {
+    io::Error::new(source.kind(), format!("failed to {what} `{}`: {source}", path.display()))
+}
+
+fn make_immutable(file: &File, path: &Path) -> io::Result<()> {
+    file.set_permissions(std::fs::Permissions::from_mode(IMMUTABLE_FILE))
+        .map_err(|source| named("set permissions of", path, &source))
+}

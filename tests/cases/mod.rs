@@ -1,0 +1,3 @@
+//! The promises.
+
+mod fetch_faults;
