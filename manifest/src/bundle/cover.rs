@@ -20,7 +20,7 @@ pub struct Cover {
     /// When the lock was made: not when the bundle was written, so that one lock gives one bundle.
     pub created: Timestamp,
     /// After this moment the signer no longer vouches for the bundle.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "strict_json::present")]
     pub expires: Option<Timestamp>,
     /// Abilities that a reader must have; none are known to this one.
     requires: Vec<String>,
