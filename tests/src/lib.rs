@@ -1,4 +1,6 @@
 //! End-to-end tests and their builders.
 
+pub mod bundle_builder;
 pub mod goproxy_tree;
+pub mod programs;
 pub mod scripted_server;
