@@ -105,7 +105,7 @@ fn check_shape(bytes: &[u8]) -> Result<(), JsonError> {
             continue;
         }
         if std::mem::take(&mut in_array_before_value) && *byte != b']' {
-            let kind = if byte.is_ascii_digit() { b'0' } else { *byte };
+            let kind = if byte.is_ascii_digit() || *byte == b'-' { b'0' } else { *byte };
             let kinds = open.last_mut().and_then(Option::as_mut).filter(|kinds| **kinds != kind);
             if kind == b'[' || kinds.is_some_and(|kinds| std::mem::replace(kinds, kind) != 0) {
                 return Err(JsonError::MixedArray { offset });

@@ -105,7 +105,7 @@ pub struct Zip {
 pub enum ManifestError {
     /// Not the document.
     #[error("manifest: {0}")]
-    Json(#[from] JsonError),
+    Json(JsonError),
     /// No component.
     #[error("manifest: it lists no component")]
     Empty,
@@ -117,7 +117,7 @@ pub enum ManifestError {
     Order(String),
     /// A module whose version does not go with its path.
     #[error("manifest: {0}")]
-    MajorMismatch(#[from] MajorMismatch),
+    MajorMismatch(MajorMismatch),
     /// Names of one component that cannot stand side by side.
     #[error("manifest: in `{component}`: {clash}")]
     NameClash {
@@ -173,8 +173,9 @@ impl Manifest {
 
     /// Reads the document whose digest was checked.
     pub fn parse(bytes: &[u8]) -> Result<Self, ManifestError> {
-        let document: Document = strict_json::parse(bytes)?;
-        let modules = document.modules.into_iter().map(CarriedModule::try_from).collect::<Result<_, _>>()?;
+        let document: Document = strict_json::parse(bytes).map_err(ManifestError::Json)?;
+        let modules = document.modules.into_iter().map(CarriedModule::try_from).collect::<Result<_, _>>();
+        let modules = modules.map_err(ManifestError::MajorMismatch)?;
         Self::check(document.toolchains, modules)
     }
 
