@@ -1,3 +1,4 @@
 //! The promises.
 
+mod bad_bundles;
 mod fetch_faults;

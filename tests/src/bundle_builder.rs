@@ -203,7 +203,8 @@ impl Sample {
             content_size: pack.content_size,
             blobs: pack.blobs.iter().map(|number| manifest.blobs()[*number as usize]).collect(),
         };
-        let table = PackTable::new(packs.iter().map(entry).collect(), manifest.blobs()).expect("a pack table");
+        let table =
+            PackTable::new(packs.iter().map(entry).collect(), manifest.blobs()).expect("a pack table");
         let bundle = UnsignedBundle::new(
             self.name.clone(),
             self.sequence,

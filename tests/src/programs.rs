@@ -16,7 +16,15 @@ fn binary(variable: &str, package: &str) -> PathBuf {
         return PathBuf::from(path);
     }
     let output = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
-        .args(["build", "--quiet", "--message-format=json-render-diagnostics", "-p", package, "--bin", package])
+        .args([
+            "build",
+            "--quiet",
+            "--message-format=json-render-diagnostics",
+            "-p",
+            package,
+            "--bin",
+            package,
+        ])
         .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."))
         .output()
         .expect("cargo runs, as it runs this test");

@@ -83,7 +83,12 @@ pub(super) fn entries(
 
 /// All bytes of all entries.
 pub(super) fn write(entries: &[Entry]) -> Vec<u8> {
-    entries.iter().flat_map(|entry| [&entry.header, &entry.content, &entry.padding]).flatten().copied().collect()
+    entries
+        .iter()
+        .flat_map(|entry| [&entry.header, &entry.content, &entry.padding])
+        .flatten()
+        .copied()
+        .collect()
 }
 
 /// Takes an unchanged bundle apart; the last entry is the end, all content.

@@ -1,6 +1,6 @@
 //! Keys of the tests. Their secret halves are public: trust none of them.
 
-use goferry_manifest::minisign::{KeyId, PublicKey, SecretKey, SecretKeyFile};
+use goferry_manifest::minisign::{KeyId, SecretKey, SecretKeyFile};
 
 /// `fixtures/keys/test-signer.key`, which signs every sample.
 pub fn signer() -> SecretKey {
@@ -28,7 +28,7 @@ fn read(text: &str) -> SecretKey {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use goferry_manifest::minisign::Protection;
+    use goferry_manifest::minisign::{Protection, PublicKey};
 
     #[test]
     fn the_key_files_hold_the_keys_of_constant_seeds() {
@@ -36,7 +36,10 @@ mod tests {
             [("signer", 1, b"goferry1", signer()), ("stranger", 2, b"goferry2", another_key())]
         {
             let made = SecretKey::generate(&[seed; 32].into(), KeyId::from_bytes(*id));
-            assert_eq!(made.to_file_text(&Protection::Unprotected), key.to_file_text(&Protection::Unprotected));
+            assert_eq!(
+                made.to_file_text(&Protection::Unprotected),
+                key.to_file_text(&Protection::Unprotected)
+            );
             let path = format!("{}/../fixtures/keys/test-{name}.pub", env!("CARGO_MANIFEST_DIR"));
             let public: PublicKey = std::fs::read_to_string(path).unwrap().parse().unwrap();
             assert_eq!((public, public.key_id()), (key.public_key(), key.public_key().key_id()));

@@ -83,10 +83,10 @@ impl SampleModule {
     pub(super) fn component(&self) -> CarriedModule {
         let sha256 = Sha256Digest::of(&self.go_mod);
         let go_mod = GoMod { size: self.go_mod.len() as u64, sha256, h1: DirHash::of_go_mod(sha256) };
-        let zip = self.files.as_ref().map(|contents| Zip {
-            h1: h1(&self.module.zip_prefix(), contents),
-            files: files(contents),
-        });
+        let zip = self
+            .files
+            .as_ref()
+            .map(|contents| Zip { h1: h1(&self.module.zip_prefix(), contents), files: files(contents) });
         let time = self.time.as_ref().map(|time| time.parse().expect("a time"));
         CarriedModule { module: self.module.clone(), time, go_mod, zip }
     }
@@ -104,7 +104,11 @@ pub(super) fn modules() -> Vec<SampleModule> {
     without_time.time = None;
     vec![
         SampleModule::new("example.com/only/gomod", "v0.3.0", &[]).without_files(),
-        SampleModule::new("github.com/BurntSushi/toml", "v1.2.0-RC1", &[licence, ("toml.go", "package toml\n")]),
+        SampleModule::new(
+            "github.com/BurntSushi/toml",
+            "v1.2.0-RC1",
+            &[licence, ("toml.go", "package toml\n")],
+        ),
         SampleModule::new(
             "example.com/deep",
             "v1.0.0",
