@@ -1,4 +1,5 @@
 //! The promises.
 
 mod bad_bundles;
+mod bundles;
 mod fetch_faults;

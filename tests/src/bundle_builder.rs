@@ -230,7 +230,7 @@ impl Sample {
     }
 
     /// Every content, in order of appearance.
-    fn contents(&self) -> impl Iterator<Item = &[u8]> {
+    pub fn contents(&self) -> impl Iterator<Item = &[u8]> {
         let toolchains = self.toolchains.iter().flat_map(SampleToolchain::contents);
         toolchains.chain(self.modules.iter().flat_map(SampleModule::contents))
     }
