@@ -111,7 +111,7 @@ mod tests {
             if n == 3 {
                 return Err("three");
             }
-            if stop.wait(Duration::from_secs(60)) { Err("stopped") } else { Ok(()) }
+            if stop.wait(Duration::from_mins(1)) { Err("stopped") } else { Ok(()) }
         });
         assert_eq!(result, Err("three"));
         assert!(started.into_inner() <= 4);

@@ -7,6 +7,7 @@
 
 pub mod bundle;
 mod channel;
+pub mod checksum_database;
 pub mod crypto;
 mod digest;
 pub mod file_path;

@@ -51,7 +51,11 @@ impl Kind {
 /// hint: copy the bundle again, then run `goport verify platform-7.goferry`
 /// ```
 #[derive(Debug)]
-pub struct CommandError {
+pub struct CommandError(Box<Parts>);
+
+/// In a box, so that results stay small.
+#[derive(Debug)]
+struct Parts {
     kind: Kind,
     message: String,
     comparison: Option<(String, String)>,
@@ -64,7 +68,9 @@ impl CommandError {
     /// An error with this message: lower case, no full stop, values in backticks.
     pub fn new(kind: Kind, message: impl Into<String>) -> Self {
         let message = message.into();
-        Self { kind, message, comparison: None, causes: Vec::new(), state: None, hints: Vec::new() }
+        let parts =
+            Parts { kind, message, comparison: None, causes: Vec::new(), state: None, hints: Vec::new() };
+        Self(Box::new(parts))
     }
 
     /// An error whose message and causes are those of `error`.
@@ -77,7 +83,7 @@ impl CommandError {
     pub fn caused_by(mut self, cause: Option<&dyn Error>) -> Self {
         let mut next = cause;
         while let Some(error) = next {
-            self.causes.push(error.to_string());
+            self.0.causes.push(error.to_string());
             next = error.source();
         }
         self
@@ -86,32 +92,32 @@ impl CommandError {
     /// Adds what was expected and what was found, each with where it comes from.
     #[must_use]
     pub fn expected(mut self, expected: impl Into<String>, actual: impl Into<String>) -> Self {
-        self.comparison = Some((expected.into(), actual.into()));
+        self.0.comparison = Some((expected.into(), actual.into()));
         self
     }
 
     /// Says what state things are in now.
     #[must_use]
     pub fn state(mut self, state: impl Into<String>) -> Self {
-        self.state = Some(state.into());
+        self.0.state = Some(state.into());
         self
     }
 
     /// Adds what the user can do.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hints.push(hint.into());
+        self.0.hints.push(hint.into());
         self
     }
 
     /// What the error means for the caller.
     pub fn kind(&self) -> Kind {
-        self.kind
+        self.0.kind
     }
 
     /// The text, without colour, ending in a newline.
     pub(crate) fn to_text(&self, paint: impl Fn(Part, &str) -> String) -> String {
-        let Self { kind: _, message, comparison, causes, state, hints } = self;
+        let Parts { kind: _, message, comparison, causes, state, hints } = &*self.0;
         let mut text = format!("{} {message}\n", paint(Part::Error, "error:"));
         if let Some((expected, actual)) = comparison {
             let _ = writeln!(text, "  expected: {expected}\n    actual: {actual}");
@@ -130,7 +136,7 @@ impl CommandError {
 
     /// The error as the object that `--json` prints.
     pub fn to_json(&self) -> serde_json::Value {
-        let Self { kind, message, comparison, causes, state, hints } = self;
+        let Parts { kind, message, comparison, causes, state, hints } = &*self.0;
         let mut error = serde_json::json!({ "kind": kind.name(), "message": message });
         if let Some((expected, actual)) = comparison {
             error["expected"] = expected.as_str().into();

@@ -4,12 +4,16 @@
 //! This is the one crate that prints.
 
 mod command_error;
+mod environment;
+mod manual;
 mod options;
 mod printer;
 mod progress;
 mod quantity;
 
 pub use self::command_error::{CommandError, Kind};
+pub use self::environment::Environment;
+pub use self::manual::{Completions, Man};
 pub use self::options::{OutputOptions, run};
 pub use self::printer::Printer;
 pub use self::progress::Bar;

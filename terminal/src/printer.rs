@@ -68,6 +68,11 @@ impl Printer {
         }
     }
 
+    /// Text on stdout that is the whole result, whatever the options.
+    pub fn text(&self, text: &str) {
+        self.stdout(text);
+    }
+
     /// A line on stdout that says how it went; nothing with `--json` or `--quiet`.
     pub fn summary(&self, line: impl std::fmt::Display) {
         if !self.options.quiet {

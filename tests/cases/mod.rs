@@ -2,4 +2,7 @@
 
 mod bad_bundles;
 mod bundles;
+mod checksum_database;
 mod fetch_faults;
+mod fetch_sources;
+mod fetch_world;

@@ -257,7 +257,7 @@ fn answer(
         }
         Fault::Stall(bytes) => {
             stream.write_all(&rest[..bytes.min(rest.len())])?;
-            script.wait(Duration::from_secs(60));
+            script.wait(Duration::from_mins(1));
             return Ok(false);
         }
         Fault::Surplus(surplus) => stream.write_all(&[rest, &surplus].concat())?,

@@ -20,8 +20,8 @@ use tempfile::NamedTempFile;
 use thiserror::Error;
 
 pub use self::partial::Partial;
-use crate::environment::Environment;
 use crate::fs;
+use goferry_terminal::Environment;
 
 /// A cache directory.
 #[derive(Clone, Debug)]

@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use thiserror::Error;
 use url::Url;
 
-use super::transport::{FetchError, Fetcher};
+use super::{FetchError, Fetcher};
 use crate::http::Watch;
 use crate::proxy_list::{ProxyUrl, Source};
 
@@ -74,6 +74,11 @@ impl fmt::Display for DatabaseName {
 impl<'a> DatabaseSource<'a> {
     pub(super) fn new(fetcher: &'a Fetcher, name: DatabaseName) -> Self {
         Self { fetcher, name, base: Mutex::new(None) }
+    }
+
+    /// The database at the address that GOSUMDB gives for it: no proxy is asked.
+    pub(super) fn at(fetcher: &'a Fetcher, name: DatabaseName, url: ProxyUrl) -> Self {
+        Self { fetcher, name, base: Mutex::new(Some(Base { url, prefix: String::new() })) }
     }
 
     /// The answer to `lookup/…`, `tile/…` or `latest`, of at most `cap` bytes.

@@ -1,9 +1,15 @@
 //! From a proxy list to bytes.
 
+pub mod checksum_database;
 mod database_source;
+mod error;
+mod fetched;
+pub mod gosumdb;
 mod request;
 mod transport;
 
 pub use self::database_source::{DatabaseName, DatabaseNameError, DatabaseSource};
+pub use self::error::{FetchError, ProofError};
+pub use self::fetched::{Fetched, ReadSeek};
 pub use self::request::Request;
-pub use self::transport::{FetchError, Fetched, Fetcher, ProofError, ReadSeek};
+pub use self::transport::Fetcher;

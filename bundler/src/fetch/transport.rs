@@ -1,16 +1,16 @@
 //! The answer to a request from the first proxy that has it, through the cache.
 
 use std::fs::File;
-use std::io::{self, Cursor, Read, Seek};
-use std::path::{Path, PathBuf};
+use std::io::{self, Read};
+use std::path::Path;
 
-use goferry_manifest::{ModulePath, Sha256Digest};
-use thiserror::Error;
 use url::Url;
 
+use super::error::{FetchError, ProofError};
+use super::fetched::{Content, Fetched};
 use super::{DatabaseName, DatabaseSource, Request};
 use crate::cache::{Blob, Cache, CacheError, Partial};
-use crate::http::{Client, HttpError, Sink, Watch};
+use crate::http::{Client, Sink, Watch};
 use crate::proxy_list::{ProxyUrl, Settings, Source};
 
 /// Gets what the user's proxies serve.
@@ -19,154 +19,6 @@ pub struct Fetcher {
     client: Client,
     cache: Cache,
     settings: Settings,
-}
-
-/// Why nothing was fetched.
-#[derive(Debug, Error)]
-pub enum FetchError {
-    /// GONOPROXY or GOPRIVATE keeps the module from all proxies.
-    #[error("module `{module}` may not come from a proxy: it matches GONOPROXY or GOPRIVATE (`{patterns}`)")]
-    NoProxyAllowed {
-        /// The module.
-        module: ModulePath,
-        /// The user's patterns.
-        patterns: String,
-    },
-    /// Every proxy was asked that the list allows, and none has it.
-    #[error("no proxy serves `{request}`{}", lines(answers))]
-    NotServed {
-        /// What was asked for.
-        request: String,
-        /// What each proxy said.
-        answers: Vec<String>,
-        /// Whether `go` would now ask the module's version control system.
-        direct: bool,
-    },
-    /// A web proxy failed.
-    #[error(transparent)]
-    Http(HttpError),
-    /// A file of a `file://` proxy cannot be read.
-    #[error("failed to read `{}`", path.display())]
-    File {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: io::Error,
-    },
-    /// A file of a `file://` proxy is longer than what is asked for can be.
-    #[error("`{}` is too large: more than {cap} bytes", path.display())]
-    TooLarge {
-        /// The file.
-        path: PathBuf,
-        /// Bytes that were allowed.
-        cap: u64,
-    },
-    /// The cache failed.
-    #[error(transparent)]
-    Cache(#[from] CacheError),
-}
-
-/// Why [`Fetcher::fetch_proven`] has nothing.
-#[derive(Debug, Error)]
-pub enum ProofError<E: std::error::Error + 'static> {
-    /// Nothing came.
-    #[error(transparent)]
-    Fetch(FetchError),
-    /// What came is not what it should be.
-    #[error(transparent)]
-    Proof(E),
-}
-
-/// An answer that nobody has proven yet.
-#[derive(Debug)]
-pub struct Fetched(Content);
-
-#[derive(Debug)]
-enum Content {
-    Cached { blob: Blob, file: File },
-    Memory(Vec<u8>),
-    Downloaded(Partial),
-}
-
-/// What a zip is read from.
-pub trait ReadSeek: Read + Seek {}
-
-impl<T: Read + Seek> ReadSeek for T {}
-
-impl FetchError {
-    /// Whether all proxies say that there is no such thing, as opposed to failing.
-    pub fn is_not_found(&self) -> bool {
-        match self {
-            Self::NotServed { .. } => true,
-            Self::Http(error) => error.is_not_found(),
-            Self::File { source, .. } => source.kind() == io::ErrorKind::NotFound,
-            Self::NoProxyAllowed { .. } | Self::TooLarge { .. } | Self::Cache(_) => false,
-        }
-    }
-
-    /// What the user can do.
-    pub fn hint(&self) -> Option<&'static str> {
-        match self {
-            Self::NoProxyAllowed { .. } => Some(
-                "goferry does not fetch from version control: serve the module by a proxy of the list, and set \
-                 GONOPROXY=none",
-            ),
-            Self::NotServed { direct: true, .. } => Some(
-                "goferry does not fetch from version control (`direct`): serve it by a proxy of the list",
-            ),
-            _ => None,
-        }
-    }
-}
-
-impl Fetched {
-    /// Its bytes.
-    pub fn size(&self) -> u64 {
-        match &self.0 {
-            Content::Cached { blob, .. } => blob.size(),
-            Content::Memory(bytes) => bytes.len() as u64,
-            Content::Downloaded(partial) => partial.size(),
-        }
-    }
-
-    /// Its SHA-256.
-    pub fn digest(&self) -> Sha256Digest {
-        match &self.0 {
-            Content::Cached { blob, .. } => blob.digest(),
-            Content::Memory(bytes) => Sha256Digest::of(bytes),
-            Content::Downloaded(partial) => partial.digest(),
-        }
-    }
-
-    /// Its content from the start. Two readers of one value share their position: use one after the other.
-    pub fn reader(&self) -> io::Result<Box<dyn ReadSeek + '_>> {
-        Ok(match &self.0 {
-            Content::Cached { file, .. } => {
-                let mut file = file.try_clone()?;
-                file.rewind()?;
-                Box::new(file)
-            }
-            Content::Memory(bytes) => Box::new(Cursor::new(bytes)),
-            Content::Downloaded(partial) => Box::new(partial.reader()?),
-        })
-    }
-
-    /// Its content in memory; [`Fetched::size`] is at most what the request allowed.
-    pub fn bytes(&self) -> io::Result<Vec<u8>> {
-        let mut bytes = Vec::new();
-        self.reader()?.read_to_end(&mut bytes)?;
-        Ok(bytes)
-    }
-
-    /// Whether nothing was asked of any proxy.
-    pub fn is_cached(&self) -> bool {
-        matches!(self.0, Content::Cached { .. })
-    }
-
-    fn is_joined(&self) -> bool {
-        matches!(&self.0, Content::Downloaded(partial) if partial.is_joined())
-    }
 }
 
 impl Fetcher {
@@ -190,6 +42,11 @@ impl Fetcher {
         DatabaseSource::new(self, name)
     }
 
+    /// The checksum database at an address of its own, as GOSUMDB may give it.
+    pub fn database_source_at(&self, name: DatabaseName, url: ProxyUrl) -> DatabaseSource<'_> {
+        DatabaseSource::at(self, name, url)
+    }
+
     /// Asks the proxies, past the cache; for answers that may be another tomorrow.
     pub fn read(&self, request: &Request, cap: u64, watch: Watch<'_>) -> Result<Vec<u8>, FetchError> {
         self.ask(request, |proxy| self.read_from(proxy, request.name(), cap, watch))
@@ -211,7 +68,7 @@ impl Fetcher {
             match prove(&cached) {
                 Ok(proof) => return self.keep(request, cached, proof),
                 Err(_) => {
-                    self.cache.forget(request.name()).map_err(|error| ProofError::Fetch(error.into()))?
+                    self.cache.forget(request.name()).map_err(|error| ProofError::Fetch(error.into()))?;
                 }
             }
         }
@@ -219,14 +76,14 @@ impl Fetcher {
         let mut proof = prove(&fetched);
         if proof.is_err() && fetched.is_joined() {
             watch.progress.dropped(fetched.size());
-            discard(fetched, &self.cache).map_err(ProofError::Fetch)?;
+            self.reject(fetched).map_err(ProofError::Fetch)?;
             fetched = self.download(request, cap, watch).map_err(ProofError::Fetch)?;
             proof = prove(&fetched);
         }
         match proof {
             Ok(proof) => self.keep(request, fetched, proof),
             Err(error) => {
-                discard(fetched, &self.cache).map_err(ProofError::Fetch)?;
+                self.reject(fetched).map_err(ProofError::Fetch)?;
                 Err(ProofError::Proof(error))
             }
         }
@@ -244,6 +101,19 @@ impl Fetcher {
             Content::Downloaded(partial) => self.cache.insert_partial(request.name(), partial),
         };
         kept.map(|blob| (blob, proof)).map_err(|error| ProofError::Fetch(error.into()))
+    }
+
+    /// Removes what was downloaded and not accepted.
+    fn reject(&self, fetched: Fetched) -> Result<(), FetchError> {
+        match fetched.0 {
+            Content::Downloaded(partial) => self.discard(partial),
+            Content::Cached { .. } | Content::Memory(_) => Ok(()),
+        }
+    }
+
+    fn discard(&self, partial: Partial) -> Result<(), FetchError> {
+        let directory = self.cache.directory().to_owned();
+        partial.discard().map_err(|source| FetchError::Cache(CacheError::Io { directory, source }))
     }
 
     /// An undamaged answer of the cache.
@@ -333,8 +203,15 @@ impl Fetcher {
                 let url = below(base, name);
                 let mut partial = self.cache.partial(url.as_str())?;
                 watch.progress.received(partial.size());
-                self.client.get(&url, cap, &mut partial, watch).map_err(FetchError::Http)?;
-                Ok(partial)
+                match self.client.get(&url, cap, &mut partial, watch) {
+                    Ok(()) => Ok(partial),
+                    Err(error) => {
+                        if partial.resume_point().is_none_or(|(bytes, _)| bytes == 0) {
+                            self.discard(partial)?; // nothing to go on with
+                        }
+                        Err(FetchError::Http(error))
+                    }
+                }
             }
             ProxyUrl::Directory { path, .. } => {
                 let path = path.join(name);
@@ -344,15 +221,6 @@ impl Fetcher {
                 Ok(partial)
             }
         }
-    }
-}
-
-fn discard(fetched: Fetched, cache: &Cache) -> Result<(), FetchError> {
-    match fetched.0 {
-        Content::Downloaded(partial) => partial.discard().map_err(|source| {
-            FetchError::Cache(CacheError::Io { directory: cache.directory().to_owned(), source })
-        }),
-        Content::Cached { .. } | Content::Memory(_) => Ok(()),
     }
 }
 
@@ -402,8 +270,4 @@ fn copy_open_file(
         sink.write(&buffer[..read]).map_err(failed)?;
         watch.progress.received(read as u64);
     }
-}
-
-fn lines(answers: &[String]) -> String {
-    answers.iter().map(|answer| format!("\n  {answer}")).collect()
 }

@@ -30,30 +30,41 @@ pub(super) struct Attempt<'a> {
 /// A failed try.
 pub(super) struct Failure {
     pub(super) error: HttpError,
-    /// Whether another try makes sense, and when the server wants it.
-    pub(super) try_again: Option<Option<Duration>>,
+    pub(super) again: Again,
+}
+
+/// Whether another try makes sense.
+#[derive(Clone, Copy)]
+pub(super) enum Again {
+    /// It would end the same way.
+    Never,
+    /// After a pause of our choice.
+    Later,
+    /// After the pause that the server asks for.
+    After(Duration),
 }
 
 impl Failure {
-    fn final_(error: HttpError) -> Self {
-        Self { error, try_again: None }
+    fn lasting(error: HttpError) -> Self {
+        Self { error, again: Again::Never }
     }
 
     fn passing(error: HttpError) -> Self {
-        Self { error, try_again: Some(None) }
+        Self { error, again: Again::Later }
     }
 }
 
 impl Attempt<'_> {
     pub(super) fn run(&self, sink: &mut dyn Sink) -> Result<(), Failure> {
         if self.watch.stop.is_stopped() {
-            return Err(Failure::final_(HttpError::Stopped { url: self.name() }));
+            return Err(Failure::lasting(HttpError::Stopped { url: self.name() }));
         }
         let started = Instant::now();
         let resumed = sink.resume_point().filter(|(bytes, _)| *bytes > 0);
         let resumed = resumed.map(|(bytes, continuation)| (bytes, continuation.clone()));
-        let request = self.request(resumed.as_ref()).map_err(Failure::final_)?;
+        let request = self.request(resumed.as_ref()).map_err(Failure::lasting)?;
         let mut response = request.send().map_err(|error| self.not_sent(error))?;
+        tracing::debug!(url = self.name(), status = %response.status(), version = ?response.version(), "answer");
         let received = self.begin(&mut response, resumed, sink)?;
         self.body(response, received, started, sink)
     }
@@ -107,10 +118,10 @@ impl Attempt<'_> {
         };
         if !encoding.eq_ignore_ascii_case("identity") {
             let encoding = encoding.chars().take(DETAIL_CHARS).collect();
-            return Err(Failure::final_(HttpError::Encoded { url: self.name(), encoding }));
+            return Err(Failure::lasting(HttpError::Encoded { url: self.name(), encoding }));
         }
         if received.expected.is_some_and(|expected| expected > self.cap) {
-            return Err(Failure::final_(HttpError::TooLarge { url: self.name(), cap: self.cap }));
+            return Err(Failure::lasting(HttpError::TooLarge { url: self.name(), cap: self.cap }));
         }
         Ok(received)
     }
@@ -128,7 +139,7 @@ impl Attempt<'_> {
         let mut buffer = vec![0; BUFFER_BYTES];
         loop {
             if self.watch.stop.is_stopped() {
-                return Err(Failure::final_(HttpError::Stopped { url: self.name() }));
+                return Err(Failure::lasting(HttpError::Stopped { url: self.name() }));
             }
             let read = match response.read(&mut buffer) {
                 Ok(read) => read,
@@ -140,7 +151,7 @@ impl Attempt<'_> {
             }
             let bytes = received.bytes.saturating_add(read as u64);
             if bytes > received.expected.unwrap_or(self.cap).min(self.cap) {
-                return Err(Failure::final_(HttpError::TooLarge { url: self.name(), cap: self.cap }));
+                return Err(Failure::lasting(HttpError::TooLarge { url: self.name(), cap: self.cap }));
             }
             sink.write(&buffer[..read]).map_err(|error| self.not_stored(error))?;
             self.watch.progress.received(read as u64);
@@ -175,7 +186,7 @@ impl Attempt<'_> {
         match sink.restart(None) {
             Ok(()) => Failure {
                 error: HttpError::NotContinued { url: self.name(), reason },
-                try_again: Some(Some(Duration::ZERO)),
+                again: Again::After(Duration::ZERO),
             },
             Err(error) => self.not_stored(error),
         }
@@ -183,19 +194,19 @@ impl Attempt<'_> {
 
     fn refused(&self, response: &mut Response) -> Failure {
         let (url, status) = (self.name(), response.status());
-        let wait = retry_after(response.headers(), Timestamp::now());
+        let wait = retry_after(response.headers(), Timestamp::now()).map_or(Again::Later, Again::After);
         let detail = detail(response);
         match status {
             StatusCode::NOT_FOUND | StatusCode::GONE => {
-                Failure::final_(HttpError::NotFound { url, status, detail })
+                Failure::lasting(HttpError::NotFound { url, status, detail })
             }
             StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS => {
-                Failure { error: HttpError::Status { url, status, detail }, try_again: Some(wait) }
+                Failure { error: HttpError::Status { url, status, detail }, again: wait }
             }
             _ if status.is_server_error() => {
-                Failure { error: HttpError::Status { url, status, detail }, try_again: Some(wait) }
+                Failure { error: HttpError::Status { url, status, detail }, again: wait }
             }
-            _ => Failure::final_(HttpError::Status { url, status, detail }),
+            _ => Failure::lasting(HttpError::Status { url, status, detail }),
         }
     }
 
@@ -210,7 +221,7 @@ impl Attempt<'_> {
             });
         }
         let error = HttpError::Transport { url: self.name(), source: error.without_url() };
-        if lasting { Failure::final_(error) } else { Failure::passing(error) }
+        if lasting { Failure::lasting(error) } else { Failure::passing(error) }
     }
 
     fn broken_off(&self, received: Received, source: io::Error) -> HttpError {
@@ -224,7 +235,7 @@ impl Attempt<'_> {
     }
 
     fn not_stored(&self, source: io::Error) -> Failure {
-        Failure::final_(HttpError::Store { url: self.name(), source })
+        Failure::lasting(HttpError::Store { url: self.name(), source })
     }
 
     fn name(&self) -> String {
@@ -243,7 +254,7 @@ fn has_tls_cause(error: &reqwest::Error) -> bool {
     let mut cause = error.source();
     while let Some(error) = cause {
         let inner = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-        if error.is::<rustls::Error>() || inner.is_some_and(|inner| inner.is::<rustls::Error>()) {
+        if error.is::<rustls::Error>() || inner.is_some_and(<dyn Error + Send + Sync>::is::<rustls::Error>) {
             return true;
         }
         cause = error.source();

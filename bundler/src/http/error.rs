@@ -6,11 +6,13 @@ use std::time::Duration;
 use reqwest::StatusCode;
 use thiserror::Error;
 
+use crate::proxy_list::DiscoverError;
+
 /// Why a request gave no body. URLs in it hold no credentials and no query.
 #[derive(Debug, Error)]
 pub enum HttpError {
     /// 404 or 410.
-    #[error("`{url}` is not there ({status}){}", said(detail))]
+    #[error("`{url}` is not there ({status}){}", said(detail.as_deref()))]
     NotFound {
         /// What was asked for.
         url: String,
@@ -20,7 +22,7 @@ pub enum HttpError {
         detail: Option<String>,
     },
     /// Any other answer than 200 or, where it was asked for, 206.
-    #[error("`{url}` was refused with {status}{}", said(detail))]
+    #[error("`{url}` was refused with {status}{}", said(detail.as_deref()))]
     Status {
         /// What was asked for.
         url: String,
@@ -144,14 +146,12 @@ pub enum ClientError {
         #[source]
         source: reqwest::Error,
     },
-    /// The file with the user's credentials is there and cannot be read.
-    #[error("failed to read `{}`", path.display())]
-    Netrc {
-        /// The file.
-        path: std::path::PathBuf,
+    /// GOAUTH cannot be looked up.
+    #[error("failed to set up the HTTP client")]
+    Settings {
         /// Why.
         #[source]
-        source: io::Error,
+        source: DiscoverError,
     },
 }
 
@@ -167,8 +167,8 @@ impl HttpError {
     }
 }
 
-fn said(detail: &Option<String>) -> String {
-    detail.as_ref().map(|detail| format!(": {}", detail.escape_debug())).unwrap_or_default()
+fn said(detail: Option<&str>) -> String {
+    detail.map(|detail| format!(": {}", detail.escape_debug())).unwrap_or_default()
 }
 
 fn of(expected: Option<u64>) -> String {

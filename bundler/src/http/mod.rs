@@ -16,10 +16,10 @@ pub use self::error::{ClientError, HttpError};
 pub use self::headers::Continuation;
 pub use self::netrc::Netrc;
 pub use self::sink::{Progress, Silent, Sink};
-use crate::environment::Environment;
 use crate::parallel::Stop;
-use crate::proxy_list::{DiscoverError, go_setting};
-use attempt::Attempt;
+use crate::proxy_list::go_setting;
+use attempt::{Again, Attempt};
+use goferry_terminal::Environment;
 
 /// `goferry/VERSION`.
 const USER_AGENT: &str = concat!("goferry/", env!("CARGO_PKG_VERSION"));
@@ -35,8 +35,10 @@ pub struct Patience {
     pub request: Duration,
     /// Bytes a second that a long body must have on average.
     pub slowest: u64,
-    /// Tries of one request.
+    /// Tries of one request without headway.
     pub tries: u32,
+    /// Bytes of a body that can be continued that count as headway: after them the tries count anew.
+    pub headway: u64,
     /// Before the second try; doubled before each further one.
     pub pause: Duration,
     /// The longest that a server's Retry-After is honoured.
@@ -47,12 +49,13 @@ impl Default for Patience {
     fn default() -> Self {
         Self {
             connect: Duration::from_secs(20),
-            silence: Duration::from_secs(60),
-            request: Duration::from_secs(180),
+            silence: Duration::from_mins(1),
+            request: Duration::from_mins(3),
             slowest: 16 << 10,
             tries: 4,
+            headway: 1 << 20,
             pause: Duration::from_millis(500),
-            longest_pause: Duration::from_secs(60),
+            longest_pause: Duration::from_mins(1),
         }
     }
 }
@@ -97,8 +100,11 @@ impl Client {
             let builder = if proxied { builder } else { builder.no_proxy() };
             builder.build().map_err(|source| ClientError::Setup { source })
         };
-        let uses_netrc = goauth(environment).is_none_or(|methods| methods.trim() != "off");
-        let netrc = if uses_netrc { Netrc::read(environment)? } else { Netrc::default() };
+        let goauth = go_setting(environment, "GOAUTH").map_err(|source| ClientError::Settings { source })?;
+        let netrc = match goauth.as_deref().map(str::trim) {
+            Some("off") => Netrc::default(),
+            _ => Netrc::read(environment),
+        };
         Ok(Self { outside: build(true)?, loopback: build(false)?, netrc, patience })
     }
 
@@ -114,16 +120,22 @@ impl Client {
     pub fn get(&self, url: &Url, cap: u64, sink: &mut dyn Sink, watch: Watch<'_>) -> Result<(), HttpError> {
         let mut pause = self.patience.pause;
         let mut tries = 1;
+        let mut held = sink.held();
         loop {
             let attempt = Attempt { client: self, url, cap, watch };
             let failure = match attempt.run(sink) {
                 Ok(()) => return Ok(()),
                 Err(failure) => failure,
             };
-            let Some(asked) = failure.try_again.filter(|_| tries < self.patience.tries) else {
-                return Err(failure.error);
+            if sink.resume_point().is_some_and(|(now, _)| now >= held.saturating_add(self.patience.headway)) {
+                (held, tries, pause) = (sink.held(), 1, self.patience.pause);
+            }
+            let wait = match failure.again {
+                _ if tries >= self.patience.tries => return Err(failure.error),
+                Again::Never => return Err(failure.error),
+                Again::Later => pause,
+                Again::After(asked) => asked.min(self.patience.longest_pause),
             };
-            let wait = asked.map_or(pause, |asked| asked.min(self.patience.longest_pause));
             tracing::debug!(error = %failure.error, ?wait, tries, "try again");
             if watch.stop.wait(wait) {
                 return Err(HttpError::Stopped { url: crate::proxy_list::redacted(url) });
@@ -132,9 +144,4 @@ impl Client {
             pause = pause.saturating_mul(2).min(self.patience.longest_pause);
         }
     }
-}
-
-fn goauth(environment: &Environment) -> Option<String> {
-    let found: Result<Option<String>, DiscoverError> = go_setting(environment, "GOAUTH");
-    found.ok().flatten()
 }

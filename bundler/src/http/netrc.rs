@@ -1,13 +1,11 @@
 //! `.netrc`, as cmd/go's `auth` package reads it.
 
 use std::fmt;
-use std::io;
 use std::path::PathBuf;
 
 use url::Url;
 
-use super::ClientError;
-use crate::environment::Environment;
+use goferry_terminal::Environment;
 
 /// Names and passwords by host.
 #[derive(Clone, Default)]
@@ -21,17 +19,20 @@ struct Login {
 }
 
 impl Netrc {
-    /// Reads `$NETRC`, else `~/.netrc`; a file that is not there is empty.
-    pub fn read(environment: &Environment) -> Result<Self, ClientError> {
+    /// Reads `$NETRC`, else `~/.netrc`. One that cannot be read is as good as none, as for go: a proxy that wants
+    /// credentials will say so.
+    pub fn read(environment: &Environment) -> Self {
         let path: Option<PathBuf> =
             environment.path("NETRC").or_else(|| environment.home().map(|home| home.join(".netrc")));
         let Some(path) = path else {
-            return Ok(Self::default());
+            return Self::default();
         };
         match std::fs::read(&path) {
-            Ok(bytes) => Ok(Self::parse(&String::from_utf8_lossy(&bytes))),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Self::default()),
-            Err(source) => Err(ClientError::Netrc { path, source }),
+            Ok(bytes) => Self::parse(&String::from_utf8_lossy(&bytes)),
+            Err(error) => {
+                tracing::debug!(path = %path.display(), %error, "no credentials");
+                Self::default()
+            }
         }
     }
 

@@ -10,7 +10,7 @@ use rustix::fs::{Access, access};
 use thiserror::Error;
 
 use super::{ModulePatterns, ProxyList, ProxyListError};
-use crate::environment::Environment;
+use goferry_terminal::Environment;
 
 /// Bytes of a `go env` file that are read at most.
 const GO_ENV_FILE_BYTES: u64 = 1 << 20;
@@ -173,8 +173,8 @@ fn go_env_file(environment: &Environment) -> Option<PathBuf> {
 
 /// `readEnvFile`: lines `NAME=value`, other lines are ignored, the last line of a name counts.
 fn value_in(text: &str, name: &str) -> Option<String> {
-    let values = text.split('\n').filter_map(|line| line.split_once('='));
-    let value = values.filter(|(key, _)| *key == name).last().map(|(_, value)| value.to_owned());
+    let mut values = text.rsplit('\n').filter_map(|line| line.split_once('='));
+    let value = values.find(|(key, _)| *key == name).map(|(_, value)| value.to_owned());
     value.filter(|value| !value.is_empty())
 }
 

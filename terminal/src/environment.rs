@@ -22,6 +22,12 @@ impl Environment {
         Self { variables, directory: directory.into() }
     }
 
+    /// Those of this process.
+    pub fn of_process() -> Self {
+        // Without a current directory, relative paths are below the root: they will not be found, and errors say so.
+        Self::new(std::env::vars_os(), std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/")))
+    }
+
     /// All variables, for the programs that goferry starts.
     pub fn variables(&self) -> impl Iterator<Item = (&OsStr, &OsStr)> {
         self.variables.iter().map(|(name, value)| (name.as_os_str(), value.as_os_str()))
