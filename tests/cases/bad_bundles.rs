@@ -7,6 +7,7 @@ mod container;
 mod corruption;
 mod documents;
 mod frames;
+mod goport;
 mod manifest;
 mod pack_table;
 mod signatures;
