@@ -24,7 +24,7 @@ pub use self::quantity::{Bytes, Count, Duration};
 macro_rules! help_end {
     ($examples:literal) => {
         concat!(
-            "Examples:\n",
+            "Examples:\n  ",
             $examples,
             "\n\nExit codes: 0 done, 1 failed, 2 wrong command line, 3 refused, 130 interrupted"
         )
