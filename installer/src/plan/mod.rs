@@ -5,7 +5,7 @@ mod error;
 use std::collections::{BTreeMap, BTreeSet};
 
 use goferry_manifest::bundle::{CarriedModule, Cover, Manifest, Toolchain};
-use goferry_manifest::{Channel, DirHash, GoRelease, Platform, Sequence, Sha256Digest};
+use goferry_manifest::{Channel, GoRelease, Platform, Sequence, Sha256Digest};
 use serde::Serialize;
 
 pub use self::error::PlanError;
@@ -345,6 +345,7 @@ fn module_component(carried: &CarriedModule, state: ComponentState) -> Component
 
 #[cfg(test)]
 mod tests {
+    use goferry_manifest::DirHash;
     use goferry_manifest::bundle::{File, Table};
 
     use super::*;
