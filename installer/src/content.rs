@@ -7,6 +7,8 @@ use std::fmt::Write as _;
 use goferry_manifest::bundle::{Blob, CarriedModule, Manifest, Toolchain};
 use goferry_manifest::{GoRelease, Module, ModuleVersion, Platform, Sha256Digest};
 
+use crate::tree_name::TreeName;
+
 /// Directory of the FIPS 140 snapshots in a GOROOT.
 const SNAPSHOTS: &str = "lib/fips140";
 
@@ -57,7 +59,7 @@ impl<'m> Content<'m> {
     }
 
     /// The name of the module cache that holds this: it follows from what is in it.
-    pub(crate) fn modcache_name(&self) -> String {
+    pub(crate) fn modcache_name(&self) -> TreeName {
         let mut list = String::from("goport modcache 1\n");
         for (module, carried) in &self.modules {
             let time = carried.time.map_or_else(|| "-".to_owned(), |time| time.to_string());
@@ -70,7 +72,7 @@ impl<'m> Content<'m> {
         }
         let mut name = Sha256Digest::of(list.as_bytes()).to_string();
         name.truncate(16);
-        name
+        name.parse().expect("digests are made of hexadecimal digits")
     }
 }
 
@@ -88,7 +90,7 @@ impl Snapshot {
     pub(crate) const DIR: &'static str = SNAPSHOTS;
 }
 
-/// The name of a toolchain's tree.
+/// The name of a toolchain, and of its tree.
 pub(crate) fn toolchain_name(release: GoRelease) -> String {
-    format!("go{release}")
+    TreeName::of_toolchain(release).into()
 }

@@ -5,7 +5,7 @@
 //! Linux 4.18 (so no `openat2`). Errors name the path.
 
 use std::fs::File;
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::fd::OwnedFd;
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -88,8 +88,16 @@ impl Dir {
         Ok(Self { fd, path: path.to_owned(), masked: EVERY_BIT })
     }
 
-    /// Opens a directory; makes it, and those above it, where they are missing. New ones have `mode`.
-    pub fn open_or_create_all(path: &Utf8Path, mode: u32) -> Result<Self, FsError> {
+    /// Opens a directory that the operator named: links are followed.
+    pub fn open_following(path: &Utf8Path) -> Result<Self, FsError> {
+        let fd = rustix::fs::open(path.as_std_path(), DIRECTORY.difference(OFlags::NOFOLLOW), Mode::empty())
+            .map_err(|errno| FsError::new("open the directory", path, errno))?;
+        Ok(Self { fd, path: path.to_owned(), masked: EVERY_BIT })
+    }
+
+    /// Opens a directory; makes it, and those above it, where they are missing. New ones have `mode`, and `made`
+    /// becomes true.
+    pub fn open_or_create_all(path: &Utf8Path, mode: u32, made: &mut bool) -> Result<Self, FsError> {
         if let Some(dir) = optional(Self::open(path))? {
             return Ok(dir);
         }
@@ -97,16 +105,11 @@ impl Dir {
             return Self::open(path);
         };
         // A parent may be a link: where the prefix lies is the operator's decision.
-        let parent = match rustix::fs::open(
-            parent.as_std_path(),
-            DIRECTORY.difference(OFlags::NOFOLLOW),
-            Mode::empty(),
-        ) {
-            Ok(fd) => Self { fd, path: parent.to_owned(), masked: EVERY_BIT },
-            Err(Errno::NOENT) => Self::open_or_create_all(parent, mode)?,
-            Err(errno) => return Err(FsError::new("open the directory", parent, errno)),
+        let parent = match optional(Self::open_following(parent))? {
+            Some(parent) => parent,
+            None => Self::open_or_create_all(parent, mode, made)?,
         };
-        let dir = parent.create_dir(name, mode)?;
+        let dir = parent.open_or_create_dir(name, mode, made)?;
         parent.sync()?;
         Ok(dir)
     }
@@ -140,11 +143,18 @@ impl Dir {
         Ok(dir)
     }
 
-    /// Opens a directory, or makes it.
-    pub fn open_or_create_dir(&self, name: &str, mode: u32) -> Result<Self, FsError> {
-        match optional(self.open_dir(name))? {
-            Some(dir) => Ok(dir),
-            None => self.create_dir(name, mode),
+    /// Opens a directory, or makes it; then `made` becomes true.
+    pub fn open_or_create_dir(&self, name: &str, mode: u32, made: &mut bool) -> Result<Self, FsError> {
+        if let Some(dir) = optional(self.open_dir(name))? {
+            return Ok(dir);
+        }
+        match self.create_dir(name, mode) {
+            // Another run was faster.
+            Err(error) if error.errno() == Some(Errno::EXIST) => self.open_dir(name),
+            result => {
+                *made |= result.is_ok();
+                result
+            }
         }
     }
 
@@ -176,9 +186,23 @@ impl Dir {
         self.sync()
     }
 
-    /// Appends to a file, making it where it is missing, durably.
-    pub fn append(&self, name: &str, mode: u32, content: &[u8]) -> Result<(), FsError> {
-        let mut file = self.open_for_update(name, mode, OFlags::APPEND)?;
+    /// The last bytes of a file, at most `most` of them, and how many there are before them.
+    pub fn tail(&self, name: &str, most: u64) -> Result<(u64, Vec<u8>), FsError> {
+        let failed = |reason| FsError::new("read", self.path.join(name), reason);
+        let (mut file, stat) = self.open_file_and_stat(name)?;
+        let start = u64::try_from(stat.st_size).unwrap_or(0).saturating_sub(most);
+        file.seek(SeekFrom::Start(start)).map_err(failed)?;
+        let mut content = Vec::new();
+        file.take(most).read_to_end(&mut content).map_err(failed)?;
+        Ok((start, content))
+    }
+
+    /// Writes after the first `kept` bytes of a file, which are left alone, and ends it there; makes it where it is
+    /// missing. Durably.
+    pub fn write_after(&self, name: &str, mode: u32, kept: u64, content: &[u8]) -> Result<(), FsError> {
+        let mut file = self.open_for_update(name, mode)?;
+        let set = file.file.set_len(kept).and_then(|()| file.file.seek(SeekFrom::Start(kept)));
+        set.map_err(|reason| FsError::new("write", self.path.join(name), reason))?;
         file.write_all(content)?;
         file.sync()?;
         self.sync()
@@ -186,49 +210,62 @@ impl Dir {
 
     /// Opens a file to hold a lock on, making it where it is missing. Its content is left alone.
     pub fn open_lock_file(&self, name: &str, mode: u32) -> Result<File, FsError> {
-        Ok(self.open_for_update(name, mode, OFlags::empty())?.file)
+        Ok(self.open_for_update(name, mode)?.file)
     }
 
-    fn open_for_update(&self, name: &str, mode: u32, extra: OFlags) -> Result<NewFile, FsError> {
-        let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK | extra;
-        let file = match rustix::fs::openat(&self.fd, name, flags, Mode::empty()) {
-            Ok(fd) => NewFile { file: File::from(fd), path: self.path.join(name) },
-            Err(Errno::NOENT) => {
-                let created = rustix::fs::openat(
-                    &self.fd,
-                    name,
-                    flags | OFlags::CREATE | OFlags::EXCL,
-                    Mode::RUSR | Mode::WUSR,
-                )
-                .map_err(|errno| self.error("create", name, errno))?;
-                rustix::fs::fchmod(&created, Mode::from_raw_mode(mode))
-                    .map_err(|errno| self.error("set the mode of", name, errno))?;
-                NewFile { file: File::from(created), path: self.path.join(name) }
-            }
-            Err(errno) => return Err(self.error("open", name, errno)),
+    fn open_for_update(&self, name: &str, mode: u32) -> Result<NewFile, FsError> {
+        const FLAGS: OFlags =
+            OFlags::RDWR.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC).union(OFlags::NONBLOCK);
+        let open = || rustix::fs::openat(&self.fd, name, FLAGS, Mode::empty());
+        let create = || {
+            let created =
+                rustix::fs::openat(&self.fd, name, FLAGS | OFlags::CREATE | OFlags::EXCL, Mode::RUSR | Mode::WUSR)?;
+            rustix::fs::fchmod(&created, Mode::from_raw_mode(mode))?;
+            Ok(created)
         };
-        if self.kind(name)? != Some(Kind::File) {
-            let reason = io::Error::other("it is not a regular file");
-            return Err(FsError::new("open", self.path.join(name), reason));
+        let opened = match open() {
+            // Another run may be faster.
+            Err(Errno::NOENT) => match create() {
+                Err(Errno::EXIST) => open(),
+                result => result,
+            },
+            result => result,
+        };
+        let fd = opened.map_err(|errno| self.error("open", name, errno))?;
+        self.check_regular(&fd, name)?;
+        Ok(NewFile { file: File::from(fd), path: self.path.join(name) })
+    }
+
+    /// Fails unless what was opened as `name` is a regular file, and tells about it.
+    fn check_regular(&self, fd: &OwnedFd, name: &str) -> Result<Stat, FsError> {
+        let stat = rustix::fs::fstat(fd).map_err(|errno| self.error("examine", name, errno))?;
+        if kind_of(&stat) == Kind::File {
+            return Ok(stat);
         }
-        Ok(file)
+        let reason = io::Error::other("it is not a regular file");
+        Err(FsError::new("open", self.path.join(name), reason))
     }
 
     /// Opens a regular file for reading.
     pub fn open_file(&self, name: &str) -> Result<File, FsError> {
+        Ok(self.open_file_and_stat(name)?.0)
+    }
+
+    fn open_file_and_stat(&self, name: &str) -> Result<(File, Stat), FsError> {
         let fd = rustix::fs::openat(&self.fd, name, READ, Mode::empty())
             .map_err(|errno| self.error("open", name, errno))?;
-        let stat = rustix::fs::fstat(&fd).map_err(|errno| self.error("examine", name, errno))?;
-        if kind_of(&stat) != Kind::File {
-            let reason = io::Error::other("it is not a regular file");
-            return Err(FsError::new("open", self.path.join(name), reason));
-        }
-        Ok(File::from(fd))
+        let stat = self.check_regular(&fd, name)?;
+        Ok((File::from(fd), stat))
     }
 
     /// The content of a file of at most `limit` bytes.
     pub fn read_file(&self, name: &str, limit: u64) -> Result<Vec<u8>, FsError> {
-        let file = self.open_file(name)?;
+        Ok(self.read_file_of(name, limit)?.0)
+    }
+
+    /// The content of a file of at most `limit` bytes, its owner and its permission bits.
+    pub fn read_file_of(&self, name: &str, limit: u64) -> Result<(Vec<u8>, (u32, u32)), FsError> {
+        let (file, stat) = self.open_file_and_stat(name)?;
         let mut content = Vec::new();
         let read = file.take(limit + 1).read_to_end(&mut content);
         let read = read.map_err(|reason| FsError::new("read", self.path.join(name), reason))?;
@@ -236,7 +273,7 @@ impl Dir {
             let reason = io::Error::other(format!("it has more than {limit} bytes"));
             return Err(FsError::new("read", self.path.join(name), reason));
         }
-        Ok(content)
+        Ok((content, owner_and_mode(&stat)))
     }
 
     /// Makes a symbolic link that must not exist yet.
@@ -280,6 +317,15 @@ impl Dir {
     pub fn remove_file(&self, name: &str) -> Result<(), FsError> {
         rustix::fs::unlinkat(&self.fd, name, AtFlags::empty())
             .map_err(|errno| self.error("remove", name, errno))
+    }
+
+    /// Removes whatever has this name, if anything has.
+    pub fn remove(&self, name: &str) -> Result<(), FsError> {
+        match self.kind(name)? {
+            Some(Kind::Dir) => self.remove_tree(name),
+            Some(Kind::File | Kind::Link | Kind::Other) => self.remove_file(name),
+            None => Ok(()),
+        }
     }
 
     /// Removes a directory with all that it holds. Follows no link and does not leave the directory.
@@ -337,7 +383,7 @@ impl Dir {
     /// Owner and permission bits.
     pub fn owner_and_mode(&self) -> Result<(u32, u32), FsError> {
         let stat = rustix::fs::fstat(&self.fd).map_err(|errno| FsError::new("examine", &self.path, errno))?;
-        Ok((stat.st_uid, stat.st_mode & 0o7777))
+        Ok(owner_and_mode(&stat))
     }
 
     /// Sets the permission bits.
@@ -397,6 +443,10 @@ impl Dir {
     fn error(&self, operation: &'static str, name: &str, errno: Errno) -> FsError {
         FsError::new(operation, self.path.join(name), errno)
     }
+}
+
+fn owner_and_mode(stat: &Stat) -> (u32, u32) {
+    (stat.st_uid, stat.st_mode & 0o7777)
 }
 
 fn kind_of(stat: &Stat) -> Kind {

@@ -1,11 +1,11 @@
 //! Facts about the host that a plan depends on.
 
-use camino::Utf8Path;
 use goferry_manifest::Platform;
 use rustix::fs::StatVfsMountFlags;
 use serde::Serialize;
 
-use crate::fs::{Dir, FsError, optional};
+use crate::fs::{Dir, FsError};
+use crate::prefix::{Prefix, Root};
 
 /// What the host is.
 #[derive(Clone, Debug, Serialize)]
@@ -35,28 +35,18 @@ pub struct Volume {
 
 impl Host {
     /// Looks at the host, and at the file system of the nearest directory above `prefix` that exists.
-    pub fn observe(prefix: &Utf8Path) -> Result<Self, FsError> {
+    pub fn observe(prefix: &Prefix, root: &Root) -> Result<Self, FsError> {
         let uid = rustix::process::geteuid().as_raw();
         Ok(Self {
             platform: Platform::of_this_program(),
             kernel: rustix::system::uname().release().to_string_lossy().into_owned(),
             uid,
-            volume: volume(prefix, uid)?,
+            volume: volume(&root.open_nearest(prefix)?, uid)?,
         })
     }
 }
 
-fn volume(prefix: &Utf8Path, uid: u32) -> Result<Volume, FsError> {
-    let mut dir = None;
-    for path in prefix.ancestors() {
-        // With a slash at its end a link is followed, as it will be in a path.
-        let path = if path == prefix { path.to_owned() } else { path.join("") };
-        dir = optional(Dir::open(&path))?;
-        if dir.is_some() {
-            break;
-        }
-    }
-    let dir = dir.map_or_else(|| Dir::open("/".into()), Ok)?;
+fn volume(dir: &Dir, uid: u32) -> Result<Volume, FsError> {
     let stat = dir.statvfs()?;
     let blocks = if uid == 0 { stat.f_bfree } else { stat.f_bavail };
     Ok(Volume {

@@ -5,6 +5,7 @@
 
 #![warn(missing_docs)]
 
+mod access;
 mod apply;
 mod bundle_file;
 pub mod command;
@@ -21,10 +22,13 @@ pub mod observe;
 pub mod plan;
 mod prefix;
 pub mod receipt;
+mod rooted;
 pub mod state;
 pub mod summary;
+mod tree_name;
 pub mod trust_store;
 
+pub use self::access::AccessError;
 pub use self::apply::{ApplyError, PackContentError, RefusedContent, Reporter, Silent, Stage};
 pub use self::bundle_file::{BundleFile, OpenError};
 pub use self::install::{
@@ -32,3 +36,4 @@ pub use self::install::{
 };
 pub use self::lock::LockError;
 pub use self::prefix::{Prefix, PrefixError, Root};
+pub use self::tree_name::{TreeName, TreeNameError};

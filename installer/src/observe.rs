@@ -8,9 +8,11 @@ use goferry_manifest::bundle::{Cover, Manifest};
 use goferry_manifest::{Channel, Limits, Sha256Digest};
 use thiserror::Error;
 
+use crate::access::{self, AccessError, Purpose};
 use crate::fs::{self, Dir, FsError, Kind, optional};
 use crate::prefix::{Prefix, Root};
 use crate::receipt::{ChannelRecord, RECEIPT, RECEIPT_BYTES, Receipt};
+use crate::tree_name::TreeName;
 
 /// Names at the top of a prefix.
 pub(crate) const TREES: &str = "trees";
@@ -29,6 +31,9 @@ pub(crate) const MANIFEST: &str = "manifest.json.zst";
 /// How names of what is not finished begin.
 pub(crate) const STAGING: &str = ".staging-";
 
+/// How names begin that NFS gives to what was removed while it was open.
+const NFS: &str = ".nfs";
+
 /// What is under a prefix.
 #[derive(Debug, Default)]
 pub struct Observed {
@@ -36,12 +41,32 @@ pub struct Observed {
     pub current: Option<Current>,
     /// The numbers of all generations.
     pub generations: BTreeSet<u64>,
+    /// Those of them, not in use, whose receipts cannot be read: nobody knows which trees they need.
+    pub damaged: BTreeSet<u64>,
     /// All trees, by kind and name.
-    pub trees: BTreeSet<(String, String)>,
+    pub trees: BTreeSet<(&'static str, TreeName)>,
     /// The trees that a generation links to. The others were left behind and are not trusted.
-    pub referenced: BTreeSet<(String, String)>,
-    /// What interrupted runs left behind: `kind` and name of a tree, or `generations` and a name there.
-    pub leftovers: Vec<(String, String)>,
+    pub referenced: BTreeSet<(&'static str, TreeName)>,
+    /// What interrupted runs left behind.
+    pub leftovers: Vec<Leftover>,
+}
+
+/// What an interrupted run left behind.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Leftover {
+    /// The kind of a tree, or `generations`.
+    pub place: &'static str,
+    /// Its name there.
+    pub name: String,
+}
+
+/// What is in use under a prefix.
+#[derive(Debug)]
+pub struct InUse {
+    /// The generation that `current` names.
+    pub current: Current,
+    /// The numbers of all generations.
+    pub generations: BTreeSet<u64>,
 }
 
 /// The generation in use.
@@ -88,24 +113,15 @@ pub enum ObserveError {
         /// What is not ours.
         entry: String,
     },
-    /// It belongs to somebody else.
-    #[error("the prefix `{path}` belongs to user {owner}, not to you (user {user})")]
-    OtherOwner {
-        /// The prefix.
+    /// A link or a file on the way to the prefix, inside of an image.
+    #[error("`{path}` is a link or a file: in an image nothing is followed on the way to the prefix")]
+    LinkInImage {
+        /// What.
         path: Utf8PathBuf,
-        /// Its owner.
-        owner: u32,
-        /// Who runs this.
-        user: u32,
     },
-    /// Anybody may write there.
-    #[error("the prefix `{path}` may be written by everybody (mode {mode:04o})")]
-    WorldWritable {
-        /// The prefix.
-        path: Utf8PathBuf,
-        /// Its permission bits.
-        mode: u32,
-    },
+    /// Others own it, or may write to it.
+    #[error(transparent)]
+    Access(#[from] AccessError),
     /// Something of ours is not as it was written.
     #[error("`{path}` is damaged: {reason}")]
     Damaged {
@@ -116,72 +132,174 @@ pub enum ObserveError {
     },
 }
 
-/// Looks at a prefix. One that does not exist yet is empty.
-pub fn observe(prefix: &Prefix, root: &Root) -> Result<Observed, ObserveError> {
-    let path = root.locate(prefix);
-    match Dir::open(&path) {
-        Ok(dir) => observe_dir(&dir),
-        Err(error) if error.is_not_found() => Ok(Observed::default()),
-        Err(error) if fs::is_not_a_directory(&error) => Err(ObserveError::NotADirectory { path }),
+/// Looks at a prefix that is to be changed: all of it must be one's own. One that does not exist yet is empty.
+pub fn observe_to_change(prefix: &Prefix, root: &Root) -> Result<Observed, ObserveError> {
+    let mut observed = Observed::default();
+    let Some(dir) = open(prefix, root)? else { return Ok(observed) };
+    check_top(&dir)?;
+    let look = Look { prefix: &dir };
+    for kind in [TOOLCHAIN, MODCACHE] {
+        look.at_trees(kind, &mut observed)?;
+    }
+    look.at_generations(&mut observed)?;
+    Ok(observed)
+}
+
+/// Whether a prefix may be changed: it is one's own, and nothing foreign lies in it. Reads no generation.
+pub fn check_to_change(prefix: &Prefix, root: &Root) -> Result<(), ObserveError> {
+    open(prefix, root)?.map_or(Ok(()), |dir| check_top(&dir))
+}
+
+/// Looks at what is in use. Anybody may, whoever owns it.
+pub fn observe_to_read(prefix: &Prefix, root: &Root) -> Result<Option<InUse>, ObserveError> {
+    let Some((generations, number)) = find_current(prefix, root)? else { return Ok(None) };
+    let current = read_current(&generations, number)?;
+    let names = generations.entries()?;
+    let generations = names.iter().filter_map(|(name, _)| parse_number(name)).filter(|it| *it <= number);
+    Ok(Some(InUse { current, generations: generations.collect() }))
+}
+
+/// The number of the generation in use. Nothing in it is read.
+pub fn current_generation(prefix: &Prefix, root: &Root) -> Result<Option<u64>, ObserveError> {
+    Ok(find_current(prefix, root)?.map(|(_, number)| number))
+}
+
+fn find_current(prefix: &Prefix, root: &Root) -> Result<Option<(Dir, u64)>, ObserveError> {
+    let Some(dir) = open(prefix, root)? else { return Ok(None) };
+    check(&dir, Purpose::Read)?;
+    let Some(number) = current_number(&dir)? else { return Ok(None) };
+    let generations = dir.open_dir(GENERATIONS)?;
+    check(&generations, Purpose::Read)?;
+    Ok(Some((generations, number)))
+}
+
+/// The directory of a prefix, if there is one.
+pub(crate) fn open(prefix: &Prefix, root: &Root) -> Result<Option<Dir>, ObserveError> {
+    match optional(root.open(prefix)) {
+        Ok(dir) => Ok(dir),
+        Err(error) if fs::is_not_a_directory(&error) => {
+            let path = error.path;
+            Err(if path == root.locate(prefix) {
+                ObserveError::NotADirectory { path }
+            } else {
+                ObserveError::LinkInImage { path }
+            })
+        }
         Err(error) => Err(error.into()),
     }
 }
 
-pub(crate) fn observe_dir(prefix: &Dir) -> Result<Observed, ObserveError> {
-    check_owner(prefix)?;
-    check_names(prefix)?;
-    let mut observed = Observed::default();
-    for kind in [TOOLCHAIN, MODCACHE] {
-        let Some(dir) = optional(prefix.open_path([TREES, kind].into_iter()))? else { continue };
-        for (name, _) in dir.entries()? {
-            let entry = (kind.to_owned(), name.clone());
-            if name.starts_with('.') {
-                observed.leftovers.push(entry);
-            } else {
-                observed.trees.insert(entry);
-            }
-        }
-    }
-    let Some(generations) = optional(prefix.open_dir(GENERATIONS))? else { return Ok(observed) };
-    for (name, _) in generations.entries()? {
-        match name.parse::<u64>() {
-            Ok(number) if number.to_string() == name => drop(observed.generations.insert(number)),
-            _ => observed.leftovers.push((GENERATIONS.to_owned(), name)),
-        }
-    }
-    let current = current_number(prefix)?;
-    if let Some(number) = current {
-        observed.current = Some(read_current(&generations, number)?);
-    } else if observed.generations.len() > 1 {
-        let reason = "it is missing, although there are generations".to_owned();
-        return Err(ObserveError::Damaged { path: prefix.path().join(CURRENT), reason });
-    }
-    // Numbers only rise: what is above `current` was never switched to.
-    let unfinished: Vec<_> = observed.generations.range(current.map_or(0, |n| n + 1)..).copied().collect();
-    for number in unfinished {
-        observed.generations.remove(&number);
-        observed.leftovers.push((GENERATIONS.to_owned(), number.to_string()));
-    }
-    for number in &observed.generations {
-        let (receipt, _) = read_receipt(&generations.open_dir(&number.to_string())?)?;
-        let toolchains = receipt.trees.toolchain.into_values().map(|name| (TOOLCHAIN.to_owned(), name));
-        observed.referenced.extend(toolchains);
-        observed.referenced.insert((MODCACHE.to_owned(), receipt.trees.modcache));
-    }
-    Ok(observed)
+fn check(dir: &Dir, purpose: Purpose) -> Result<(), ObserveError> {
+    Ok(access::check(dir.path(), dir.owner_and_mode()?, purpose)?)
 }
 
-fn check_owner(prefix: &Dir) -> Result<(), ObserveError> {
-    let (owner, mode) = prefix.owner_and_mode()?;
-    let user = rustix::process::geteuid().as_raw();
-    let path = || prefix.path().to_owned();
-    if user != 0 && owner != user {
-        return Err(ObserveError::OtherOwner { path: path(), owner, user });
-    }
-    if mode & 0o002 != 0 {
-        return Err(ObserveError::WorldWritable { path: path(), mode });
+/// Opens a directory of ours, if it is there.
+fn open_own<'n>(prefix: &Dir, path: impl IntoIterator<Item = &'n str>) -> Result<Option<Dir>, ObserveError> {
+    let dir = optional(prefix.open_path(path.into_iter()))?;
+    dir.iter().try_for_each(|dir| check(dir, Purpose::Change))?;
+    Ok(dir)
+}
+
+fn check_top(prefix: &Dir) -> Result<(), ObserveError> {
+    check(prefix, Purpose::Change)?;
+    check_names(prefix)?;
+    for name in [TREES, GENERATIONS, STATE] {
+        open_own(prefix, [name])?;
     }
     Ok(())
+}
+
+/// One look at a prefix that is to be changed.
+struct Look<'p> {
+    prefix: &'p Dir,
+}
+
+impl Look<'_> {
+    fn at_trees(&self, kind: &'static str, observed: &mut Observed) -> Result<(), ObserveError> {
+        let Some(dir) = open_own(self.prefix, [TREES, kind])? else { return Ok(()) };
+        for (name, what) in dir.entries()? {
+            match name.parse::<TreeName>() {
+                _ if name.starts_with(NFS) => {}
+                _ if name.starts_with(STAGING) => observed.leftovers.push(Leftover { place: kind, name }),
+                Ok(tree) if what == Kind::Dir => {
+                    open_own(&dir, [name.as_str()])?;
+                    observed.trees.insert((kind, tree));
+                }
+                _ => return Err(self.foreign(format!("{TREES}/{kind}/{name}"))),
+            }
+        }
+        Ok(())
+    }
+
+    fn at_generations(&self, observed: &mut Observed) -> Result<(), ObserveError> {
+        let Some(dir) = open_own(self.prefix, [GENERATIONS])? else { return Ok(()) };
+        for (name, what) in dir.entries()? {
+            match parse_number(&name) {
+                _ if name.starts_with(NFS) => {}
+                _ if name.starts_with(STAGING) => {
+                    observed.leftovers.push(Leftover { place: GENERATIONS, name });
+                }
+                Some(number) if what == Kind::Dir => {
+                    open_own(&dir, [name.as_str()])?;
+                    observed.generations.insert(number);
+                }
+                _ => return Err(self.foreign(format!("{GENERATIONS}/{name}"))),
+            }
+        }
+        let current = current_number(self.prefix)?;
+        if let Some(number) = current {
+            observed.current = Some(read_current(&dir, number)?);
+        } else if observed.generations.last().is_some_and(|last| *last > 1) {
+            let reason = "it is missing, although there are generations".to_owned();
+            return Err(ObserveError::Damaged { path: self.prefix.path().join(CURRENT), reason });
+        }
+        // Numbers only rise: what is above `current` was never switched to.
+        let unfinished = observed.generations.split_off(&current.map_or(0, |number| number.saturating_add(1)));
+        observed.leftovers.extend(
+            unfinished.iter().map(|number| Leftover { place: GENERATIONS, name: number.to_string() }),
+        );
+        Self::at_receipts(&dir, observed);
+        Ok(())
+    }
+
+    fn at_receipts(generations: &Dir, observed: &mut Observed) {
+        for number in &observed.generations {
+            let in_use = observed.current.as_ref().map(|current| &current.receipt);
+            let receipt = match in_use.filter(|receipt| receipt.generation == *number) {
+                Some(receipt) => receipt.clone(),
+                None => match receipt_of(generations, *number) {
+                    Ok(receipt) => receipt,
+                    Err(_) => {
+                        observed.damaged.insert(*number);
+                        continue;
+                    }
+                },
+            };
+            let toolchains = receipt.trees.toolchain.into_values().map(|name| (TOOLCHAIN, name));
+            observed.referenced.extend(toolchains);
+            observed.referenced.insert((MODCACHE, receipt.trees.modcache));
+        }
+    }
+
+    fn foreign(&self, entry: String) -> ObserveError {
+        ObserveError::Foreign { path: self.prefix.path().to_owned(), entry }
+    }
+}
+
+/// The receipt of a generation.
+pub(crate) fn receipt_of(generations: &Dir, number: u64) -> Result<Receipt, ObserveError> {
+    let generation = generations.open_dir(&number.to_string())?;
+    let (receipt, _) = read_receipt(&generation)?;
+    if receipt.generation != number {
+        let reason = format!("it is the receipt of generation {}", receipt.generation);
+        return Err(damaged(&generation, RECEIPT, reason));
+    }
+    Ok(receipt)
+}
+
+/// A number as we write it: `+1` and `01` are none.
+fn parse_number(text: &str) -> Option<u64> {
+    text.parse::<u64>().ok().filter(|number| *number > 0 && number.to_string() == text)
 }
 
 /// A directory that holds anything that we do not write is not ours (bad-inputs #80).
@@ -199,7 +317,7 @@ fn check_names(prefix: &Dir) -> Result<(), ObserveError> {
 
 fn current_number(prefix: &Dir) -> Result<Option<u64>, ObserveError> {
     let Some(target) = optional(prefix.read_link(CURRENT))? else { return Ok(None) };
-    let number = target.strip_prefix("generations/").and_then(|number| number.parse().ok());
+    let number = target.strip_prefix("generations/").and_then(parse_number);
     number.map(Some).ok_or_else(|| ObserveError::Damaged {
         path: prefix.path().join(CURRENT),
         reason: format!("it leads to `{}`", target.escape_debug()),

@@ -125,7 +125,17 @@ impl Root {
         Ok(Self(directory.to_owned()))
     }
 
-    /// Where the prefix is to be found now.
+    /// The directory.
+    pub(crate) fn path(&self) -> &Utf8Path {
+        &self.0
+    }
+
+    /// Whether it is the host itself, not an image.
+    pub(crate) fn is_host(&self) -> bool {
+        self.0 == "/"
+    }
+
+    /// Where the prefix is to be found now, by name: an image's links are not to be followed on the way.
     pub fn locate(&self, prefix: &Prefix) -> Utf8PathBuf {
         self.0.join(prefix.0.as_str().trim_start_matches('/'))
     }

@@ -9,6 +9,7 @@ use goferry_manifest::{
 use serde::{Deserialize, Serialize};
 
 use crate::prefix::Prefix;
+use crate::tree_name::TreeName;
 
 /// The name of a receipt in its generation.
 pub const RECEIPT: &str = "receipt.json";
@@ -116,9 +117,9 @@ pub struct DefaultGo {
 #[serde(deny_unknown_fields)]
 pub struct Trees {
     /// The toolchains.
-    pub toolchain: BTreeMap<GoRelease, String>,
+    pub toolchain: BTreeMap<GoRelease, TreeName>,
     /// The module cache.
-    pub modcache: String,
+    pub modcache: TreeName,
 }
 
 /// Hashes that `path@version` may never change: `go` caches by directory name, and would build the old program.
@@ -243,7 +244,7 @@ mod tests {
             parent: Some(Parent { generation: 1, receipt: Sha256Digest::of(b"1") }),
             channels: BTreeMap::new(),
             default_go: None,
-            trees: Trees { toolchain: BTreeMap::new(), modcache: "0".to_owned() },
+            trees: Trees { toolchain: BTreeMap::new(), modcache: "0".parse().unwrap() },
             ledger: Ledger::default(),
             zips: BTreeMap::new(),
             gopath: None,

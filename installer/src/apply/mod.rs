@@ -288,7 +288,7 @@ impl<S: ReadAt + Sync> Writing<'_, S> {
         }
         let mut done: Vec<Vec<bool>> = vec![Vec::new(); stagings.len()];
         if let Some(modcache) = modcache {
-            let name = &self.plan.modcache.name;
+            let name = self.plan.modcache.name.as_str();
             tree::remove_if_there(&self.dirs.modcache, name)?;
             let staging = Staging::create(&self.dirs.modcache, name, &modcache.spec, self.budget)?;
             done.push(self.link(modcache, &staging)?);
@@ -311,7 +311,7 @@ impl<S: ReadAt + Sync> Writing<'_, S> {
     fn link(&self, modcache: &Modcache<'_>, staging: &Staging<'_>) -> Result<Vec<bool>, ApplyError> {
         let Some(current) = &self.observed.current else { return Ok(Vec::new()) };
         let name = &current.receipt.trees.modcache;
-        match crate::fs::optional(self.dirs.modcache.open_dir(name))? {
+        match crate::fs::optional(self.dirs.modcache.open_dir(name.as_str()))? {
             Some(previous) => modcache.link(staging, previous, &current.receipt.zips, self.budget, self.run),
             None => Ok(Vec::new()),
         }

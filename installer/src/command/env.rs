@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::error::observe_error;
 use super::list::no_generation;
 use super::location::LocationOptions;
-use crate::observe::observe;
+use crate::observe::current_generation;
 use crate::prefix::Prefix;
 
 /// Print the lines that make a shell use the installed Go
@@ -50,10 +50,10 @@ struct Report {
 impl Env {
     pub(super) fn run(self, printer: &Printer, environment: &Environment) -> Result<(), CommandError> {
         let location = self.location.to_read(environment)?;
-        let observed = observe(&location.prefix, &location.root)
-            .map_err(|error| observe_error(&error, &location.prefix))?;
-        let Some(current) = observed.current else { return Err(no_generation(&location.prefix)) };
-        let generation = self.pinned.then_some(current.receipt.generation);
+        let current =
+            current_generation(&location.prefix, &location.root).map_err(|error| observe_error(&error))?;
+        let Some(current) = current else { return Err(no_generation(&location.prefix)) };
+        let generation = self.pinned.then_some(current);
         let (path, variables) = settings(&location.prefix, generation);
         for (name, value) in &variables {
             printer.line(self.shell.set(name, value));

@@ -6,11 +6,11 @@ use goferry_manifest::bundle::{BundleError, PackError};
 use goferry_manifest::minisign::KeyId;
 use goferry_terminal::{Bytes, CommandError, Kind};
 
-use crate::key_file::KeyFileError;
+use crate::key_file::{KeyFileError, quoted};
 use crate::observe::ObserveError;
 use crate::plan::PlanError;
 use crate::state::StateError;
-use crate::{ApplyError, Class, InstallError, LockError, OpenError, PackContentError, Prefix};
+use crate::{AccessError, ApplyError, Class, InstallError, LockError, OpenError, PackContentError, Prefix};
 
 /// A public key that cannot be used.
 pub fn public_key_error(error: &KeyFileError) -> CommandError {
@@ -90,26 +90,38 @@ fn compare(
 }
 
 /// A prefix that cannot be used as it is.
-pub(super) fn observe_error(error: &ObserveError, prefix: &Prefix) -> CommandError {
+pub(super) fn observe_error(error: &ObserveError) -> CommandError {
     let shown = CommandError::from_error(Kind::Failed, error);
     match error {
         ObserveError::Foreign { .. } | ObserveError::NotADirectory { .. } => {
             shown.hint("name an empty or a new directory with `--prefix`")
         }
-        ObserveError::OtherOwner { owner, .. } => {
-            shown.hint(format!("run goport as user {owner}, or name a prefix of your own with `--prefix`"))
+        ObserveError::LinkInImage { .. } => {
+            shown.hint("name with `--prefix` the directory that the link stands for")
         }
-        ObserveError::WorldWritable { .. } => {
-            shown.hint(format!("check that nobody has put anything there, then chmod o-w '{prefix}'"))
-        }
+        ObserveError::Access(error) => access_error(error),
         ObserveError::Fs(_) | ObserveError::Damaged { .. } => shown,
     }
 }
 
-/// The trust store.
-pub(super) fn state_error(error: &StateError, prefix: &Prefix) -> CommandError {
+fn access_error(error: &AccessError) -> CommandError {
+    let shown = CommandError::from_error(Kind::Failed, error);
     match error {
-        StateError::Observe(error) => observe_error(error, prefix),
+        AccessError::OtherOwner { owner, .. } => {
+            shown.hint(format!("run goport as user {owner}, or name a prefix of your own with `--prefix`"))
+        }
+        AccessError::WorldWritable { path, .. } | AccessError::GroupWritable { path, .. } => {
+            let path = quoted(path.as_std_path());
+            shown.hint(format!("check that nobody has put anything there, then run `chmod go-w {path}`"))
+        }
+    }
+}
+
+/// The trust store.
+pub(super) fn state_error(error: &StateError) -> CommandError {
+    match error {
+        StateError::Observe(error) => observe_error(error),
+        StateError::Access(error) => access_error(error),
         StateError::Lock(error) => lock_error(error),
         error => CommandError::from_error(Kind::Failed, error),
     }
@@ -128,10 +140,7 @@ pub(super) fn install_error(error: &InstallError, path: &Utf8Path, prefix: Optio
     let shown = match error {
         InstallError::Open(error) => open_error(error),
         InstallError::Bundle(error) => bundle_error(error, path),
-        InstallError::Observe(error) => match prefix {
-            Some(prefix) => observe_error(error, prefix),
-            None => CommandError::from_error(Kind::Failed, error),
-        },
+        InstallError::Observe(error) => observe_error(error),
         InstallError::Plan(error) => plan_error(error),
         InstallError::Lock(error) => lock_error(error),
         InstallError::Apply(ApplyError::Pack { number, count, reason }) => {

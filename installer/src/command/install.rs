@@ -110,7 +110,7 @@ fn pin(
             && signers.iter().fold(false, |changed, key| store.add(*key, Some(channel.clone())) | changed)
     };
     let (_, changed) = state::change_trust(&location.prefix, &location.root, change).map_err(|error| {
-        state_error(&error, &location.prefix)
+        state_error(&error)
             .state(format!("the bundle was installed, but the key was not pinned to channel `{channel}`"))
     })?;
     if changed {

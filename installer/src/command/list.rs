@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::error::observe_error;
 use super::location::LocationOptions;
-use crate::observe::{Current, observe};
+use crate::observe::{Current, InUse, observe_to_read};
 use crate::prefix::Prefix;
 
 /// Show what is installed: Go releases, channels, modules
@@ -58,11 +58,11 @@ struct ModuleReport {
 impl List {
     pub(super) fn run(self, printer: &Printer, environment: &Environment) -> Result<(), CommandError> {
         let location = self.location.to_read(environment)?;
-        let observed = observe(&location.prefix, &location.root)
-            .map_err(|error| observe_error(&error, &location.prefix))?;
-        let Some(current) = &observed.current else { return Err(no_generation(&location.prefix)) };
-        let generations = observed.generations.iter().copied().collect();
-        let report = report(location.prefix, current, generations);
+        let in_use = observe_to_read(&location.prefix, &location.root).map_err(|error| observe_error(&error))?;
+        let Some(InUse { current, generations }) = in_use else {
+            return Err(no_generation(&location.prefix));
+        };
+        let report = report(location.prefix, &current, generations.into_iter().collect());
         self.print(printer, &report);
         printer.object(&report);
         Ok(())

@@ -101,7 +101,7 @@ fn add(
         channels.into_iter().fold(false, |changed, channel| store.add(key, Some(channel)) | changed)
     };
     let (store, changed) = state::change_trust(&location.prefix, &location.root, change)
-        .map_err(|error| state_error(&error, &location.prefix))?;
+        .map_err(|error| state_error(&error))?;
     let scope = store.keys().find(|(other, _)| **other == key).map(|(_, scope)| scope.to_string());
     let scope = scope.unwrap_or_default();
     let verb = if changed { "trusted" } else { "trusted already" };
@@ -113,7 +113,7 @@ fn add(
 
 fn list(printer: &Printer, location: &Location) -> Result<(), CommandError> {
     let store = state::read_trust(&location.prefix, &location.root)
-        .map_err(|error| state_error(&error, &location.prefix))?;
+        .map_err(|error| state_error(&error))?;
     if store.keys().len() == 0 {
         printer.line(format_args!("no key is trusted under `{}`", location.prefix));
     }
@@ -127,11 +127,11 @@ fn list(printer: &Printer, location: &Location) -> Result<(), CommandError> {
 
 fn remove(printer: &Printer, location: &Location, text: &str) -> Result<(), CommandError> {
     let store = state::read_trust(&location.prefix, &location.root)
-        .map_err(|error| state_error(&error, &location.prefix))?;
+        .map_err(|error| state_error(&error))?;
     let key = find(&store, text)?;
     let change = |store: &mut TrustStore| store.remove(&key);
     let (store, changed) = state::change_trust(&location.prefix, &location.root, change)
-        .map_err(|error| state_error(&error, &location.prefix))?;
+        .map_err(|error| state_error(&error))?;
     printer.summary(format_args!("trusted no more: key {}", key.key_id()));
     printer.object(&report("trust-remove", changed, location, &store));
     Ok(())

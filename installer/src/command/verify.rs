@@ -46,7 +46,7 @@ impl KeyOption {
     /// Whose signatures count.
     pub(super) fn policy(&self, location: &Location) -> Result<TrustPolicy, CommandError> {
         let store = state::read_trust(&location.prefix, &location.root)
-            .map_err(|error| state_error(&error, &location.prefix))?;
+            .map_err(|error| state_error(&error))?;
         let Some(path) = &self.key else {
             if store.keys().len() == 0 {
                 let message = format!("no key is trusted under `{}`", location.prefix);

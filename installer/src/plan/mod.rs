@@ -15,6 +15,7 @@ use crate::estimate::{check_volume, writes};
 use crate::host::Host;
 use crate::observe::{MODCACHE, Observed, TOOLCHAIN};
 use crate::receipt::{ChannelRecord, DefaultGo, Ledger};
+use crate::tree_name::TreeName;
 
 /// The bundle, as far as a plan depends on it.
 #[derive(Clone, Debug)]
@@ -87,7 +88,7 @@ pub enum Action {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Tree {
     /// Its name below `trees/<kind>/`.
-    pub name: String,
+    pub name: TreeName,
     /// How it comes to be there.
     pub state: TreeState,
 }
@@ -171,7 +172,7 @@ pub fn plan(
     let toolchains: BTreeMap<_, _> = content
         .toolchains
         .keys()
-        .map(|release| (*release, tree(observed, TOOLCHAIN, toolchain_name(*release))))
+        .map(|release| (*release, tree(observed, TOOLCHAIN, TreeName::of_toolchain(*release))))
         .collect();
     let modcache = tree(observed, MODCACHE, content.modcache_name());
     let default_go = default_go(&cover.name, observed, &manifests, &content);
@@ -188,13 +189,16 @@ pub fn plan(
         records.insert(cover.name.clone(), record);
     }
     let parent = current.map(|current| current.receipt.generation);
+    // A tree that is gone is made again, by a new generation.
+    let complete = toolchains.values().chain([&modcache]).all(|tree| tree.state == TreeState::Present);
+    let action = if up_to_date && complete { Action::Nothing } else { Action::Install };
     let mut plan = Plan {
         channel: cover.name.clone(),
         sequence: cover.sequence,
         bundle: *id,
-        action: if up_to_date { Action::Nothing } else { Action::Install },
+        action,
         parent,
-        generation: parent.map_or(1, |parent| if up_to_date { parent } else { parent + 1 }),
+        generation: parent.map_or(1, |parent| if action == Action::Nothing { parent } else { parent.saturating_add(1) }),
         default_go,
         downgrade_from,
         toolchains,
@@ -208,9 +212,14 @@ pub fn plan(
     plan.components = components(manifest, &content, &plan, &linked);
     if plan.action == Action::Install {
         plan.writes = writes(&content, &plan, &linked);
-        check_volume(&plan, host)?;
     }
     Ok(plan)
+}
+
+/// Whether the host has room for what the plan writes. Not part of [`plan`]: what interrupted runs left behind may take
+/// that room, and goes first.
+pub fn check_room(plan: &Plan, host: &Host) -> Result<(), PlanError> {
+    if plan.action == Action::Nothing { Ok(()) } else { check_volume(plan, host) }
 }
 
 /// The manifest of each channel after the install; the incoming one replaces its channel's.
@@ -255,8 +264,8 @@ fn check_floor(
     }
 }
 
-fn tree(observed: &Observed, kind: &str, name: String) -> Tree {
-    let key = (kind.to_owned(), name);
+fn tree(observed: &Observed, kind: &'static str, name: TreeName) -> Tree {
+    let key = (kind, name);
     let state = match (observed.trees.contains(&key), observed.referenced.contains(&key)) {
         (false, _) => TreeState::New,
         (true, false) => TreeState::Orphaned,
@@ -289,8 +298,9 @@ fn default_go(
 
 /// Names of modules whose files the module cache in use holds.
 fn linked_modules(observed: &Observed) -> BTreeSet<String> {
-    let zips = observed.current.iter().flat_map(|current| current.receipt.zips.keys());
-    zips.cloned().collect()
+    let receipt = observed.current.as_ref().map(|current| &current.receipt);
+    let receipt = receipt.filter(|it| observed.trees.contains(&(MODCACHE, it.trees.modcache.clone())));
+    receipt.iter().flat_map(|receipt| receipt.zips.keys()).cloned().collect()
 }
 
 fn components(
@@ -383,7 +393,9 @@ mod tests {
             },
         };
         volume(&mut host.volume);
-        plan(&incoming, &Observed::default(), &host, Downgrade::Refuse)
+        let plan = plan(&incoming, &Observed::default(), &host, Downgrade::Refuse)?;
+        check_room(&plan, &host)?;
+        Ok(plan)
     }
 
     #[test]
