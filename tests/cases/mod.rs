@@ -1,5 +1,6 @@
 //! The promises.
 
+mod bad_bundles;
 mod checksum_database;
 mod fetch_faults;
 mod fetch_sources;

@@ -62,7 +62,7 @@ pub enum FrameError {
     /// Too short, or another magic number: skippable frames and zstd's older formats have others.
     #[error("it does not begin with a zstd frame header")]
     NoHeader,
-    /// A reserved bit is set.
+    /// A reserved or unused bit is set: decoders ignore the latter, so that it could hold anything.
     #[error("a reserved bit of the frame header is set")]
     Reserved,
     /// The frame ends with a checksum, which the format does not use.
@@ -109,7 +109,7 @@ pub fn check(frame: &[u8], content_size: u64) -> Result<(), FrameError> {
     };
     let descriptor = take(1)?;
     let (size_flag, single_segment) = (descriptor >> 6, descriptor & 0x20 != 0);
-    if descriptor & 0x08 != 0 {
+    if descriptor & 0x18 != 0 {
         return Err(FrameError::Reserved);
     }
     if descriptor & 0x04 != 0 {
@@ -214,6 +214,7 @@ mod tests {
         assert_eq!(check(&frame[..frame.len() - 1], size), Err(FrameError::Extent));
         assert_eq!(check(&with(0, 0), size), Err(FrameError::NoHeader));
         assert_eq!(check(&with(4, descriptor | 0x08), size), Err(FrameError::Reserved));
+        assert_eq!(check(&with(4, descriptor | 0x10), size), Err(FrameError::Reserved));
         assert_eq!(check(&encode(true, true), size), Err(FrameError::Checksum));
         assert_eq!(check(&with(4, descriptor | 0x01), size), Err(FrameError::Dictionary));
         assert_eq!(check(&encode(false, false), size), Err(FrameError::NoContentSize));
