@@ -1,1 +1,7 @@
-fn main() {}
+//! `goport`: the air-gapped side of goferry.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    goport::command::main()
+}

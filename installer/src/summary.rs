@@ -85,8 +85,10 @@ impl Summary {
         let cover = bundle.cover();
         let manifest = bundle.manifest();
         let trusted = bundle.signers();
-        let signer =
-            |key: &goferry_manifest::minisign::PublicKey| Signer { key_id: key.key_id().to_string(), fingerprint: key.fingerprint() };
+        let signer = |key: &goferry_manifest::minisign::PublicKey| Signer {
+            key_id: key.key_id().to_string(),
+            fingerprint: key.fingerprint(),
+        };
         let others = bundle.signature_key_ids().filter(|id| !trusted.iter().any(|key| key.key_id() == *id));
         Self {
             name: cover.name.clone(),
@@ -115,7 +117,13 @@ impl Summary {
 impl ToolchainSummary {
     fn of(toolchain: &Toolchain) -> Self {
         let Toolchain { version, platform, h1, files } = toolchain;
-        Self { version: *version, platform: platform.clone(), h1: *h1, files: files.len(), size: total(files) }
+        Self {
+            version: *version,
+            platform: platform.clone(),
+            h1: *h1,
+            files: files.len(),
+            size: total(files),
+        }
     }
 }
 

@@ -68,7 +68,8 @@ impl CommandError {
     /// An error with this message: lower case, no full stop, values in backticks.
     pub fn new(kind: Kind, message: impl Into<String>) -> Self {
         let message = message.into();
-        let parts = Parts { kind, message, comparison: None, causes: Vec::new(), state: None, hints: Vec::new() };
+        let parts =
+            Parts { kind, message, comparison: None, causes: Vec::new(), state: None, hints: Vec::new() };
         Self(Box::new(parts))
     }
 

@@ -14,7 +14,9 @@ pub(super) fn counts(plan: &Plan) -> String {
     match (toolchains, modules) {
         (0, modules) => Count(modules, "module").to_string(),
         (toolchains, 0) => Count(toolchains, "toolchain").to_string(),
-        (toolchains, modules) => format!("{} and {}", Count(toolchains, "toolchain"), Count(modules, "module")),
+        (toolchains, modules) => {
+            format!("{} and {}", Count(toolchains, "toolchain"), Count(modules, "module"))
+        }
     }
 }
 

@@ -12,8 +12,7 @@ use crate::prefix::Prefix;
 
 /// Print the lines that make a shell use the installed Go
 ///
-/// Setting PATH is all that is needed: everything else is in the go.env of the generation. GOPATH is set where the
-/// prefix has one of its own.
+/// Setting PATH is all that is needed: everything else is in the go.env of the generation.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
@@ -50,12 +49,11 @@ struct Report {
 impl Env {
     pub(super) fn run(self, printer: &Printer, environment: &Environment) -> Result<(), CommandError> {
         let location = self.location.to_read(environment)?;
-        let observed =
-            observe(&location.prefix, &location.root).map_err(|error| observe_error(&error, &location.prefix))?;
+        let observed = observe(&location.prefix, &location.root)
+            .map_err(|error| observe_error(&error, &location.prefix))?;
         let Some(current) = observed.current else { return Err(no_generation(&location.prefix)) };
         let generation = self.pinned.then_some(current.receipt.generation);
-        let gopath = location.root.locate(&location.prefix).join("gopath").is_dir();
-        let (path, variables) = settings(&location.prefix, generation, gopath);
+        let (path, variables) = settings(&location.prefix, generation);
         for (name, value) in &variables {
             printer.line(self.shell.set(name, value));
         }
@@ -66,16 +64,14 @@ impl Env {
 }
 
 /// The directory for PATH, and further variables.
-fn settings(prefix: &Prefix, generation: Option<u64>, gopath: bool) -> (String, Vec<(&'static str, String)>) {
-    let mut variables = Vec::new();
-    if gopath {
-        variables.push(("GOPATH", prefix.join("gopath").into_string()));
-    }
-    let Some(number) = generation else { return (prefix.join("current/bin").into_string(), variables) };
+fn settings(prefix: &Prefix, generation: Option<u64>) -> (String, Vec<(&'static str, String)>) {
+    let Some(number) = generation else { return (prefix.join("current/bin").into_string(), Vec::new()) };
     // go.env names `current`: a pinned shell overrules those settings by its environment.
     let below = format!("generations/{number}");
-    variables.push(("GOMODCACHE", prefix.join(&format!("{below}/modcache")).into_string()));
-    variables.push(("GOPROXY", prefix.file_url(&format!("{below}/modcache/cache/download"))));
+    let variables = vec![
+        ("GOMODCACHE", prefix.join(&format!("{below}/modcache")).into_string()),
+        ("GOPROXY", prefix.file_url(&format!("{below}/modcache/cache/download"))),
+    ];
     (prefix.join(&format!("{below}/bin")).into_string(), variables)
 }
 
@@ -119,14 +115,13 @@ mod tests {
     #[test]
     fn a_pinned_shell_does_not_name_current() {
         let prefix: Prefix = "/opt/go,ferry".parse().unwrap();
-        let (path, variables) = settings(&prefix, None, false);
+        let (path, variables) = settings(&prefix, None);
         assert_eq!((path.as_str(), variables.len()), ("/opt/go,ferry/current/bin", 0));
-        let (path, variables) = settings(&prefix, Some(7), true);
+        let (path, variables) = settings(&prefix, Some(7));
         assert_eq!(path, "/opt/go,ferry/generations/7/bin");
         assert_eq!(
             variables,
             [
-                ("GOPATH", "/opt/go,ferry/gopath".to_owned()),
                 ("GOMODCACHE", "/opt/go,ferry/generations/7/modcache".to_owned()),
                 ("GOPROXY", "file:///opt/go%2Cferry/generations/7/modcache/cache/download".to_owned()),
             ]

@@ -82,7 +82,8 @@ fn compare(
     (expected, source): (Sha256Digest, &str),
     (actual, path): (Option<Sha256Digest>, &Utf8Path),
 ) -> CommandError {
-    let actual = actual.map_or("the content ends before".to_owned(), |actual| format!("sha256:{}", actual.short()));
+    let actual =
+        actual.map_or("the content ends before".to_owned(), |actual| format!("sha256:{}", actual.short()));
     error.expected(format!("sha256:{}  ({source})", expected.short()), format!("{actual}  ({path})"))
 }
 
@@ -162,7 +163,8 @@ fn kind(class: Class) -> Kind {
 }
 
 fn plan_error(error: &PlanError) -> CommandError {
-    let shown = CommandError::from_error(if error.is_refusal() { Kind::Refused } else { Kind::Failed }, error);
+    let shown =
+        CommandError::from_error(if error.is_refusal() { Kind::Refused } else { Kind::Failed }, error);
     match error {
         PlanError::Rollback { sequence, floor, .. } => shown
             .expected(format!("sequence {floor} or higher"), format!("sequence {sequence}"))

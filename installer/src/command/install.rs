@@ -131,7 +131,11 @@ fn show_plan(printer: &Printer, location: &Location, plan: &Plan) {
             changes::print(printer, plan);
             let writes = plan.writes;
             let inodes = usize::try_from(writes.inodes).unwrap_or(usize::MAX);
-            printer.line(format_args!("needs at most {} and {}", Bytes(writes.bytes), Count(inodes, "inode")));
+            printer.line(format_args!(
+                "needs at most {} and {}",
+                Bytes(writes.bytes),
+                Count(inodes, "inode")
+            ));
         }
     }
     print_object(printer, location, plan, "dry-run", false);
@@ -157,7 +161,9 @@ fn show_result(printer: &Printer, location: &Location, plan: &Plan, started: Ins
 
 fn nothing_to_do(plan: &Plan) -> String {
     let Plan { sequence, channel, generation, .. } = plan;
-    format!("Bundle {sequence} of channel {channel} is installed already (generation {generation}): nothing to do")
+    format!(
+        "Bundle {sequence} of channel {channel} is installed already (generation {generation}): nothing to do"
+    )
 }
 
 fn print_object(printer: &Printer, location: &Location, plan: &Plan, action: &'static str, changed: bool) {
@@ -169,13 +175,15 @@ fn print_object(printer: &Printer, location: &Location, plan: &Plan, action: &'s
 fn who(environment: &Environment) -> String {
     let name = ["SUDO_USER", "USER", "LOGNAME"].into_iter().find_map(|name| environment.text(name));
     let uid = rustix::process::getuid().as_raw();
-    name.map_or_else(|| format!("uid {uid}"), |name| name.chars().filter(|c| !c.is_control()).take(64).collect())
+    name.map_or_else(
+        || format!("uid {uid}"),
+        |name| name.chars().filter(|c| !c.is_control()).take(64).collect(),
+    )
 }
 
 fn now() -> Result<Timestamp, CommandError> {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).ok();
-    since
-        .and_then(|since| i64::try_from(since.as_secs()).ok())
-        .and_then(Timestamp::from_unix)
-        .ok_or_else(|| CommandError::new(Kind::Failed, "the host's clock is outside of the years 1970 to 9999"))
+    since.and_then(|since| i64::try_from(since.as_secs()).ok()).and_then(Timestamp::from_unix).ok_or_else(
+        || CommandError::new(Kind::Failed, "the host's clock is outside of the years 1970 to 9999"),
+    )
 }

@@ -57,8 +57,8 @@ struct ModuleReport {
 impl List {
     pub(super) fn run(self, printer: &Printer, environment: &Environment) -> Result<(), CommandError> {
         let location = self.location.to_read(environment)?;
-        let observed =
-            observe(&location.prefix, &location.root).map_err(|error| observe_error(&error, &location.prefix))?;
+        let observed = observe(&location.prefix, &location.root)
+            .map_err(|error| observe_error(&error, &location.prefix))?;
         let Some(current) = &observed.current else { return Err(no_generation(&location.prefix)) };
         let generations = observed.generations.iter().copied().collect();
         let report = report(location.prefix, current, generations);
@@ -118,6 +118,7 @@ fn report(prefix: Prefix, current: &Current, generations: Vec<u64>) -> Report {
 
 /// Nothing is installed under the prefix.
 pub(super) fn no_generation(prefix: &Prefix) -> CommandError {
-    CommandError::new(Kind::Failed, format!("nothing is installed under `{prefix}`"))
-        .hint("install a bundle with `goport install FILE --key PUB`, or name another directory with `--prefix`")
+    CommandError::new(Kind::Failed, format!("nothing is installed under `{prefix}`")).hint(
+        "install a bundle with `goport install FILE --key PUB`, or name another directory with `--prefix`",
+    )
 }

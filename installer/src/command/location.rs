@@ -64,10 +64,10 @@ impl LocationOptions {
 }
 
 fn given(path: &Utf8Path, environment: &Environment) -> Result<Prefix, CommandError> {
-    prefix(absolute(path, environment)?)
+    prefix(&absolute(path, environment)?)
 }
 
-fn prefix(path: Utf8PathBuf) -> Result<Prefix, CommandError> {
+fn prefix(path: &Utf8Path) -> Result<Prefix, CommandError> {
     path.as_str().parse().map_err(|error| CommandError::from_error(Kind::Usage, &error))
 }
 
@@ -76,7 +76,7 @@ fn of_user(environment: &Environment) -> Result<Option<Prefix>, CommandError> {
         Some(data) => Some(data.to_owned()),
         None => environment.home().map(|home| home.join(".local/share")),
     };
-    data.map(|data| utf8(data.join("goferry")).and_then(prefix)).transpose()
+    data.map(|data| utf8(data.join("goferry")).and_then(|path| prefix(&path))).transpose()
 }
 
 fn absolute(path: &Utf8Path, environment: &Environment) -> Result<Utf8PathBuf, CommandError> {
@@ -114,10 +114,14 @@ mod tests {
 
     #[test]
     fn the_users_own_prefix_is_below_the_data_directory() {
-        let own = |variables: &[(&str, &str)]| of_user(&environment(variables)).unwrap().map(|p| p.to_string());
+        let own =
+            |variables: &[(&str, &str)]| of_user(&environment(variables)).unwrap().map(|p| p.to_string());
         assert_eq!(own(&[("HOME", "/home/x")]).as_deref(), Some("/home/x/.local/share/goferry"));
         assert_eq!(own(&[("HOME", "/home/x"), ("XDG_DATA_HOME", "/data")]).as_deref(), Some("/data/goferry"));
-        assert_eq!(own(&[("XDG_DATA_HOME", "relative"), ("HOME", "/h")]).as_deref(), Some("/h/.local/share/goferry"));
+        assert_eq!(
+            own(&[("XDG_DATA_HOME", "relative"), ("HOME", "/h")]).as_deref(),
+            Some("/h/.local/share/goferry")
+        );
         assert_eq!(own(&[]), None);
     }
 

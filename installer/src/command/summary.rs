@@ -25,10 +25,15 @@ struct Report<'a> {
 /// Prints what is inside of a bundle.
 pub fn print_summary(printer: &Printer, action: &str, summary: &Summary, detail: Detail) {
     let Summary { name, sequence, created, id, size, .. } = summary;
-    printer.line(format_args!("bundle      {name}, sequence {sequence}, created {created}, {}", Bytes(*size)));
+    printer
+        .line(format_args!("bundle      {name}, sequence {sequence}, created {created}, {}", Bytes(*size)));
     printer.line(format_args!("id          {id}"));
     for signer in &summary.signers {
-        printer.line(format_args!("signed by   {} (fingerprint {})", signer.key_id, signer.fingerprint.short()));
+        printer.line(format_args!(
+            "signed by   {} (fingerprint {})",
+            signer.key_id,
+            signer.fingerprint.short()
+        ));
     }
     for key in &summary.other_signatures {
         printer.line(format_args!("            {key} too, a key that is not trusted here"));

@@ -99,7 +99,8 @@ fn add(
         }
         channels.into_iter().fold(false, |changed, channel| store.add(key, Some(channel)) | changed)
     };
-    let (store, changed) = state::change_trust(&location.prefix, &location.root, change).map_err(|error| state_error(&error, &location.prefix))?;
+    let (store, changed) = state::change_trust(&location.prefix, &location.root, change)
+        .map_err(|error| state_error(&error, &location.prefix))?;
     let scope = store.keys().find(|(other, _)| **other == key).map(|(_, scope)| scope.to_string());
     let scope = scope.unwrap_or_default();
     let verb = if changed { "trusted" } else { "trusted already" };
@@ -110,7 +111,8 @@ fn add(
 }
 
 fn list(printer: &Printer, location: &Location) -> Result<(), CommandError> {
-    let store = state::read_trust(&location.prefix, &location.root).map_err(|error| state_error(&error, &location.prefix))?;
+    let store = state::read_trust(&location.prefix, &location.root)
+        .map_err(|error| state_error(&error, &location.prefix))?;
     if store.keys().len() == 0 {
         printer.line(format_args!("no key is trusted under `{}`", location.prefix));
     }
@@ -123,10 +125,12 @@ fn list(printer: &Printer, location: &Location) -> Result<(), CommandError> {
 }
 
 fn remove(printer: &Printer, location: &Location, text: &str) -> Result<(), CommandError> {
-    let store = state::read_trust(&location.prefix, &location.root).map_err(|error| state_error(&error, &location.prefix))?;
+    let store = state::read_trust(&location.prefix, &location.root)
+        .map_err(|error| state_error(&error, &location.prefix))?;
     let key = find(&store, text)?;
     let change = |store: &mut TrustStore| store.remove(&key);
-    let (store, changed) = state::change_trust(&location.prefix, &location.root, change).map_err(|error| state_error(&error, &location.prefix))?;
+    let (store, changed) = state::change_trust(&location.prefix, &location.root, change)
+        .map_err(|error| state_error(&error, &location.prefix))?;
     printer.summary(format_args!("trusted no more: key {}", key.key_id()));
     printer.object(&report("trust-remove", changed, location, &store));
     Ok(())
@@ -150,9 +154,10 @@ fn find(store: &TrustStore, text: &str) -> Result<PublicKey, CommandError> {
     let key = read_public_key(text.as_ref()).map_err(|error| {
         public_key_error(&error).hint("`goport trust list` shows ids and fingerprints of the trusted keys")
     })?;
-    match store.keys().any(|(other, _)| *other == key) {
-        true => Ok(key),
-        false => Err(CommandError::new(Kind::Failed, format!("key {} is not trusted here", key.key_id()))),
+    if store.keys().any(|(other, _)| *other == key) {
+        Ok(key)
+    } else {
+        Err(CommandError::new(Kind::Failed, format!("key {} is not trusted here", key.key_id())))
     }
 }
 

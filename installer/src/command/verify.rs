@@ -5,7 +5,6 @@ use std::time::Instant;
 
 use camino::Utf8PathBuf;
 use clap::Args;
-use goferry_manifest::bundle::ReadAt as _;
 use goferry_manifest::trust::TrustPolicy;
 use goferry_terminal::{CommandError, Duration, Environment, Kind, Printer};
 

@@ -1,0 +1,428 @@
+//! What an install would do: decided before anything is changed, from values alone.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use goferry_manifest::bundle::{CarriedModule, Cover, Manifest, Toolchain};
+use goferry_manifest::{Channel, DirHash, GoRelease, Platform, Sequence, Sha256Digest};
+use serde::Serialize;
+use thiserror::Error;
+
+use crate::content::{Content, toolchain_name};
+pub use crate::estimate::Writes;
+use crate::estimate::{check_volume, writes};
+use crate::host::Host;
+use crate::observe::{MODCACHE, Observed, TOOLCHAIN};
+use crate::receipt::{ChannelRecord, DefaultGo, Ledger};
+
+/// The bundle, as far as a plan depends on it.
+#[derive(Clone, Debug)]
+pub struct Incoming<'b> {
+    /// Its id: the digest of its cover.
+    pub id: Sha256Digest,
+    /// Its cover.
+    pub cover: &'b Cover,
+    /// Its manifest.
+    pub manifest: &'b Manifest,
+    /// Fingerprints of the trusted keys that signed it.
+    pub signers: BTreeSet<Sha256Digest>,
+}
+
+/// Whether a bundle below the channel's floor may be installed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Downgrade {
+    /// It is refused.
+    #[default]
+    Refuse,
+    /// It is installed, and lowers the floor to itself.
+    Allow,
+}
+
+/// What an install would do.
+#[derive(Clone, Debug, Serialize)]
+pub struct Plan {
+    /// The channel.
+    pub channel: Channel,
+    /// The bundle's number in it.
+    pub sequence: Sequence,
+    /// The bundle's id.
+    pub bundle: Sha256Digest,
+    /// Whether there is anything to do.
+    pub action: Action,
+    /// The generation in use before.
+    pub parent: Option<u64>,
+    /// The generation in use after.
+    pub generation: u64,
+    /// The Go that `current/bin/go` will be.
+    pub default_go: Option<DefaultGo>,
+    /// The floor that this lowers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub downgrade_from: Option<Sequence>,
+    /// The toolchains of the generation.
+    pub toolchains: BTreeMap<GoRelease, Tree>,
+    /// Its module cache.
+    pub modcache: Tree,
+    /// The bundle's components for this host.
+    pub components: Vec<Component>,
+    /// What will be written.
+    pub writes: Writes,
+    #[serde(skip)]
+    pub(crate) records: BTreeMap<Channel, ChannelRecord>,
+    #[serde(skip)]
+    pub(crate) ledger: Ledger,
+}
+
+/// Whether there is anything to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Action {
+    /// The host is already as the bundle wants it.
+    Nothing,
+    /// A new generation is made.
+    Install,
+}
+
+/// A tree of the generation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Tree {
+    /// Its name below `trees/<kind>/`.
+    pub name: String,
+    /// How it comes to be there.
+    pub state: TreeState,
+}
+
+/// How a tree comes to be there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TreeState {
+    /// It is written.
+    New,
+    /// A generation has it: it is used as it is.
+    Present,
+    /// It is there and no generation has it: nothing is known about it, so that it is written anew.
+    Orphaned,
+}
+
+/// A component of the bundle.
+#[derive(Clone, Debug, Serialize)]
+pub struct Component {
+    /// What it is.
+    pub kind: ComponentKind,
+    /// Its name and version.
+    pub name: String,
+    /// How it comes to be there.
+    pub state: ComponentState,
+    /// Its files.
+    pub files: usize,
+    /// Their bytes.
+    pub bytes: u64,
+}
+
+/// What a component is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ComponentKind {
+    /// A Go toolchain.
+    Toolchain,
+    /// A module.
+    Module,
+    /// The go.mod of a module.
+    GoMod,
+}
+
+/// How a component comes to be there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ComponentState {
+    /// It is written.
+    New,
+    /// It is in a tree that is used as it is.
+    Present,
+    /// Its files are in the module cache before this one, and are linked from there.
+    Linked,
+}
+
+/// Why a bundle is not installed.
+#[derive(Debug, Error)]
+pub enum PlanError {
+    /// An older bundle than the channel's newest.
+    #[error("bundle {sequence} of channel `{channel}` is older than what was installed already")]
+    Rollback {
+        /// The channel.
+        channel: Channel,
+        /// The bundle's number.
+        sequence: Sequence,
+        /// The lowest number that is accepted.
+        floor: Sequence,
+    },
+    /// Another bundle with the number of one that is known.
+    #[error(
+        "another bundle {sequence} of channel `{channel}` with other content was installed: one of the two is not genuine"
+    )]
+    SameSequence {
+        /// The channel.
+        channel: Channel,
+        /// The bundles' number.
+        sequence: Sequence,
+        /// The digest of the installed one's manifest.
+        installed: Sha256Digest,
+        /// The digest of this one's manifest.
+        incoming: Sha256Digest,
+    },
+    /// A module version or toolchain that changed.
+    #[error("`{name}` is not what this host has known under that name")]
+    Changed {
+        /// `path@version`.
+        name: String,
+        /// The hash known here.
+        held: DirHash,
+        /// The hash in the bundle.
+        incoming: DirHash,
+    },
+    /// Toolchains for other hosts only.
+    #[error("the bundle has Go for {}, not for this host", list(carried))]
+    Platform {
+        /// This host, if Go has a name for it.
+        host: Option<Platform>,
+        /// The platforms of the bundle's toolchains.
+        carried: BTreeSet<Platform>,
+    },
+    /// Too little space.
+    #[error("too little space under the prefix")]
+    Space {
+        /// Bytes needed.
+        needed: u64,
+        /// Bytes free.
+        free: u64,
+    },
+    /// Too few inodes.
+    #[error("too few free inodes under the prefix")]
+    Inodes {
+        /// Needed.
+        needed: u64,
+        /// Free.
+        free: u64,
+    },
+    /// Nothing can be written.
+    #[error("the file system of the prefix is mounted read-only")]
+    ReadOnly,
+    /// Go could not be run.
+    #[error("the file system of the prefix is mounted `noexec`: Go could not be run from it")]
+    NoExec,
+}
+
+impl PlanError {
+    /// Whether it is the bundle that is refused; otherwise the host lacks something.
+    pub fn is_refusal(&self) -> bool {
+        match self {
+            Self::Rollback { .. }
+            | Self::SameSequence { .. }
+            | Self::Changed { .. }
+            | Self::Platform { .. } => true,
+            Self::Space { .. } | Self::Inodes { .. } | Self::ReadOnly | Self::NoExec => false,
+        }
+    }
+}
+
+/// Decides what installing the bundle would do.
+pub fn plan(
+    incoming: &Incoming<'_>,
+    observed: &Observed,
+    host: &Host,
+    downgrade: Downgrade,
+) -> Result<Plan, PlanError> {
+    let Incoming { id, cover, manifest, signers } = incoming;
+    check_platform(manifest, host.platform.as_ref())?;
+    let current = observed.current.as_ref();
+    let mut records = current.map(|current| current.receipt.channels.clone()).unwrap_or_default();
+    let held = records.get(&cover.name);
+    let up_to_date = held.is_some_and(|held| held.bundle == *id);
+    let floor = if up_to_date { None } else { held.map(|held| (held.floor, held.floor_manifest)) };
+    let downgrade_from = floor.map_or(Ok(None), |floor| check_floor(cover, floor, downgrade))?;
+    let mut ledger = current.map(|current| current.receipt.ledger.clone()).unwrap_or_default();
+    if let Some(platform) = &host.platform {
+        ledger.enter(manifest, platform).map_err(|conflict| PlanError::Changed {
+            name: conflict.name,
+            held: conflict.held,
+            incoming: conflict.incoming,
+        })?;
+    }
+    let manifests = manifests(incoming, observed);
+    let content = Content::of(manifests.values().copied(), host.platform.as_ref());
+    let toolchains: BTreeMap<_, _> = content
+        .toolchains
+        .keys()
+        .map(|release| (*release, tree(observed, TOOLCHAIN, toolchain_name(*release))))
+        .collect();
+    let modcache = tree(observed, MODCACHE, content.modcache_name());
+    let default_go = default_go(&cover.name, observed, &manifests, &content);
+    if !up_to_date {
+        let (sequence, content) = (cover.sequence, cover.manifest.content_sha256);
+        let record = ChannelRecord {
+            floor: sequence,
+            floor_manifest: content,
+            sequence,
+            bundle: *id,
+            manifest: content,
+            signers: signers.clone(),
+        };
+        records.insert(cover.name.clone(), record);
+    }
+    let parent = current.map(|current| current.receipt.generation);
+    let mut plan = Plan {
+        channel: cover.name.clone(),
+        sequence: cover.sequence,
+        bundle: *id,
+        action: if up_to_date { Action::Nothing } else { Action::Install },
+        parent,
+        generation: parent.map_or(1, |parent| if up_to_date { parent } else { parent + 1 }),
+        default_go,
+        downgrade_from,
+        toolchains,
+        modcache,
+        components: Vec::new(),
+        writes: Writes::default(),
+        records,
+        ledger,
+    };
+    let linked = linked_modules(observed);
+    plan.components = components(manifest, &content, &plan, &linked);
+    if plan.action == Action::Install {
+        plan.writes = writes(&content, &plan, &linked);
+        check_volume(&plan, host)?;
+    }
+    Ok(plan)
+}
+
+/// The manifest of each channel after the install; the incoming one replaces its channel's.
+pub(crate) fn manifests<'m>(
+    incoming: &Incoming<'m>,
+    observed: &'m Observed,
+) -> BTreeMap<&'m Channel, &'m Manifest> {
+    let stored = observed.current.iter().flat_map(|current| &current.bundles);
+    let mut manifests: BTreeMap<_, _> = stored.map(|(channel, bundle)| (channel, &bundle.manifest)).collect();
+    manifests.insert(&incoming.cover.name, incoming.manifest);
+    manifests
+}
+
+fn check_platform(manifest: &Manifest, host: Option<&Platform>) -> Result<(), PlanError> {
+    let carried: BTreeSet<_> = manifest.toolchains().iter().map(|it| it.platform.clone()).collect();
+    if carried.is_empty() || host.is_some_and(|host| carried.contains(host)) {
+        return Ok(());
+    }
+    Err(PlanError::Platform { host: host.cloned(), carried })
+}
+
+fn check_floor(
+    cover: &Cover,
+    (floor, floor_manifest): (Sequence, Sha256Digest),
+    downgrade: Downgrade,
+) -> Result<Option<Sequence>, PlanError> {
+    let Cover { name, sequence, manifest, .. } = cover;
+    if *sequence == floor && manifest.content_sha256 != floor_manifest {
+        return Err(PlanError::SameSequence {
+            channel: name.clone(),
+            sequence: *sequence,
+            installed: floor_manifest,
+            incoming: manifest.content_sha256,
+        });
+    }
+    match (*sequence < floor, downgrade) {
+        (false, _) => Ok(None),
+        (true, Downgrade::Allow) => Ok(Some(floor)),
+        (true, Downgrade::Refuse) => {
+            Err(PlanError::Rollback { channel: name.clone(), sequence: *sequence, floor })
+        }
+    }
+}
+
+fn tree(observed: &Observed, kind: &str, name: String) -> Tree {
+    let key = (kind.to_owned(), name);
+    let state = match (observed.trees.contains(&key), observed.referenced.contains(&key)) {
+        (false, _) => TreeState::New,
+        (true, false) => TreeState::Orphaned,
+        (true, true) => TreeState::Present,
+    };
+    Tree { name: key.1, state }
+}
+
+/// What `use` chose, as long as it is there; else the newest release of the channel that gave the default so far.
+fn default_go(
+    channel: &Channel,
+    observed: &Observed,
+    manifests: &BTreeMap<&Channel, &Manifest>,
+    content: &Content<'_>,
+) -> Option<DefaultGo> {
+    let held = observed.current.as_ref().and_then(|current| current.receipt.default_go.clone());
+    if let Some(held) = held.as_ref().filter(|held| held.chosen)
+        && content.toolchains.contains_key(&held.release)
+    {
+        return Some(held.clone());
+    }
+    let newest_of = |channel: &Channel| {
+        let toolchains = manifests.get(channel)?.toolchains().iter().map(|toolchain| toolchain.version);
+        let release = toolchains.filter(|release| content.toolchains.contains_key(release)).max()?;
+        Some(DefaultGo { release, channel: channel.clone(), chosen: false })
+    };
+    let others = || manifests.keys().filter_map(|channel| newest_of(channel)).max_by_key(|it| it.release);
+    held.and_then(|held| newest_of(&held.channel)).or_else(|| newest_of(channel)).or_else(others)
+}
+
+/// Names of modules whose files the module cache in use holds.
+fn linked_modules(observed: &Observed) -> BTreeSet<String> {
+    let zips = observed.current.iter().flat_map(|current| current.receipt.zips.keys());
+    zips.cloned().collect()
+}
+
+fn components(
+    manifest: &Manifest,
+    content: &Content<'_>,
+    plan: &Plan,
+    linked: &BTreeSet<String>,
+) -> Vec<Component> {
+    let toolchains = manifest.toolchains().iter().filter_map(|toolchain| {
+        let tree = plan.toolchains.get(&toolchain.version)?;
+        content.toolchains.get(&toolchain.version).filter(|it| it.platform == toolchain.platform)?;
+        let state = match tree.state {
+            TreeState::New | TreeState::Orphaned => ComponentState::New,
+            TreeState::Present => ComponentState::Present,
+        };
+        Some(toolchain_component(toolchain, state))
+    });
+    let modules = manifest.modules().iter().map(|carried| {
+        let state = match plan.modcache.state {
+            TreeState::Present => ComponentState::Present,
+            _ if linked.contains(&carried.module.to_string()) => ComponentState::Linked,
+            _ => ComponentState::New,
+        };
+        module_component(carried, state)
+    });
+    toolchains.chain(modules).collect()
+}
+
+fn toolchain_component(toolchain: &Toolchain, state: ComponentState) -> Component {
+    Component {
+        kind: ComponentKind::Toolchain,
+        name: toolchain_name(toolchain.version),
+        state,
+        files: toolchain.files.len(),
+        bytes: toolchain.files.iter().map(|file| file.size).sum(),
+    }
+}
+
+fn module_component(carried: &CarriedModule, state: ComponentState) -> Component {
+    let name = carried.module.to_string();
+    match &carried.zip {
+        Some(zip) => Component {
+            kind: ComponentKind::Module,
+            name,
+            state,
+            files: zip.files.len(),
+            bytes: zip.files.iter().map(|file| file.size).sum(),
+        },
+        None => Component { kind: ComponentKind::GoMod, name, state, files: 1, bytes: carried.go_mod.size },
+    }
+}
+
+fn list(platforms: &BTreeSet<Platform>) -> String {
+    platforms.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
