@@ -1,5 +1,11 @@
 //! The promises.
 
+mod acceptance;
+mod acceptance_build;
+mod acceptance_layout;
+mod acceptance_modules;
+mod acceptance_switch;
+mod acceptance_web;
 mod bad_bundles;
 mod checksum_database;
 mod fetch_faults;

@@ -1,0 +1,90 @@
+//! Offline acceptance: modules, their versions and their sums (commands 8, 10, 11, 14, 15, 19).
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use e2e::offline::Account;
+use e2e::world::{PROJECTS, World};
+
+use super::acceptance::on_all;
+
+#[test]
+fn acceptance_08_the_whole_graph() {
+    on_all("acceptance_08", &[], |_, visit| {
+        for name in PROJECTS {
+            let project = visit.project(name);
+            let listed = project.succeed("go list -mod=readonly -m all");
+            let listed: BTreeSet<_> = listed.lines().filter_map(|line| line.split(' ').next()).collect();
+            let go_sum = std::fs::read_to_string(project.directory.join("go.sum")).unwrap();
+            let missing: Vec<_> = go_sum
+                .lines()
+                .filter_map(|line| line.split(' ').next())
+                .filter(|path| !listed.contains(path))
+                .collect();
+            assert_eq!(missing, [""; 0], "{name}");
+            assert!(listed.contains(format!("goferry.example/{name}").as_str()), "{listed:?}");
+        }
+    });
+}
+
+#[test]
+fn acceptance_10_download_and_verify() {
+    on_all("acceptance_10", &[], |_, visit| {
+        for name in PROJECTS {
+            let answer = visit.project(name).succeed("go mod download && go mod verify");
+            assert_eq!(answer, "all modules verified\n", "{name}");
+        }
+    });
+}
+
+#[test]
+fn acceptance_11_every_project_is_tidy() {
+    on_all("acceptance_11", &[], |_, visit| {
+        for name in PROJECTS {
+            assert_eq!(visit.project(name).succeed("go mod tidy -diff"), "", "{name}");
+        }
+    });
+}
+
+#[test]
+fn acceptance_14_only_carried_versions_are_listed() {
+    on_all("acceptance_14", &[], |world, visit| {
+        let versions = visit.project("tools").succeed("go list -m -versions golang.org/x/mod");
+        let listed: BTreeSet<_> = versions.split_whitespace().skip(1).map(str::to_owned).collect();
+        let carried = carried_versions(world, "golang.org/x/mod");
+        assert!(!carried.is_empty());
+        assert_eq!(listed, carried, "{versions}");
+    });
+}
+
+/// The versions that are installed with a zip, as `goport list` says.
+fn carried_versions(world: &World, path: &str) -> BTreeSet<String> {
+    let list = world.list();
+    let modules = list["modules"].as_array().unwrap().iter();
+    let whole = modules.filter(|module| module["whole"] == true);
+    let versions = whole.filter_map(|module| module["module"].as_str()?.strip_prefix(path)?.strip_prefix('@'));
+    versions.map(str::to_owned).collect()
+}
+
+#[test]
+fn acceptance_15_upgrades_to_what_is_carried() {
+    on_all("acceptance_15", &[], |_, visit| {
+        let project = visit.project("tools");
+        let upgrades = project.succeed("go list -m -u all");
+        assert!(upgrades.contains("github.com/gin-gonic/gin v1."), "{upgrades}");
+        project.succeed("go get -u ./... && go build ./...");
+    });
+}
+
+#[test]
+fn acceptance_19_a_module_that_is_not_carried() {
+    on_all("acceptance_19", &[], |_, visit| {
+        let answer = visit.project("toolchain-line").fail(1, "go get github.com/spf13/viper@v1.20.1");
+        let expected = match visit.account() {
+            Account::Stranger => "/cache/download/github.com/spf13/viper/@v/v1.20.1.lock: permission denied",
+            Account::Owner => "viper/@v/v1.20.1.info: no such file",
+        };
+        assert!(answer.stderr.contains(expected), "{answer}");
+        assert!(answer.took < Duration::from_secs(10), "{:?} {answer}", answer.took);
+    });
+}
