@@ -38,7 +38,8 @@ fn acceptance_13_vendoring() {
     on_all("acceptance_13", &[], |_, visit| {
         visit.project("tools").succeed("go mod vendor && go build -mod=vendor ./...");
         let vendored = visit.project("vendored");
-        vendored.succeed("cp -r vendor ../committed; rm -r vendor; go mod vendor; diff -r vendor ../committed");
+        vendored
+            .succeed("cp -r vendor ../committed; rm -r vendor; go mod vendor; diff -r vendor ../committed");
     });
 }
 
@@ -60,7 +61,9 @@ fn acceptance_17_the_frozen_cryptographic_module() {
     on_all("acceptance_17", &[], |_, visit| {
         let project = visit.project("tools");
         project.succeed("GOFIPS140=v1.0.0 go build -o f . && go version -m f | grep GOFIPS140=v1.0.0");
-        project.succeed("export GOTOOLCHAIN=go1.26.8; GOFIPS140=v1.0.0 go build -o g . && go version g | grep 1.26.8");
+        project.succeed(
+            "export GOTOOLCHAIN=go1.26.8; GOFIPS140=v1.0.0 go build -o g . && go version g | grep 1.26.8",
+        );
     });
 }
 

@@ -62,7 +62,8 @@ fn carried_versions(world: &World, path: &str) -> BTreeSet<String> {
     let list = world.list();
     let modules = list["modules"].as_array().unwrap().iter();
     let whole = modules.filter(|module| module["whole"] == true);
-    let versions = whole.filter_map(|module| module["module"].as_str()?.strip_prefix(path)?.strip_prefix('@'));
+    let versions =
+        whole.filter_map(|module| module["module"].as_str()?.strip_prefix(path)?.strip_prefix('@'));
     versions.map(str::to_owned).collect()
 }
 

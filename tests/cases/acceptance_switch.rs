@@ -11,7 +11,10 @@ use goferry_manifest::Sha256Digest;
 
 /// A project that needs one more module than the others have, so that the channel gets a second bundle.
 const LATER: [(&str, &str); 3] = [
-    ("go.mod", "module goferry.example/later\n\ngo 1.26.8\n\nrequire github.com/mitchellh/go-homedir v1.1.0\n"),
+    (
+        "go.mod",
+        "module goferry.example/later\n\ngo 1.26.8\n\nrequire github.com/mitchellh/go-homedir v1.1.0\n",
+    ),
     (
         "go.sum",
         "github.com/mitchellh/go-homedir v1.1.0 h1:lukF9ziXFxDFPkA1vsr5zpc1XuPDn/wFntq5mG+4E0Y=\n\

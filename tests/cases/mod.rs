@@ -11,5 +11,7 @@ mod checksum_database;
 mod fetch_faults;
 mod fetch_sources;
 mod fetch_world;
+mod goport_host;
 mod prepare;
 mod prepare_toy;
+mod reproducible;

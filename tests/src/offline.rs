@@ -48,18 +48,25 @@ impl Account {
         }
     }
 
+    /// The words before a command that run it as this account.
+    pub fn becoming(self) -> Vec<String> {
+        match self {
+            Self::Owner => vec!["env".to_owned()],
+            Self::Stranger => {
+                words(&format!("setpriv --reuid={STRANGER} --regid={STRANGER} --clear-groups --"))
+            }
+        }
+    }
+
     /// The words before a command that run it as this account and without a network.
     fn isolation(self) -> Vec<String> {
-        let id = STRANGER;
-        let words = match self {
-            _ if !is_root() => "unshare --map-root-user --net --".to_owned(),
-            Self::Owner => "unshare --net --".to_owned(),
-            Self::Stranger => {
-                format!("unshare --net -- setpriv --reuid={id} --regid={id} --clear-groups --")
-            }
-        };
-        words.split(' ').map(str::to_owned).collect()
+        let namespace = if is_root() { "unshare --net --" } else { "unshare --map-root-user --net --" };
+        words(namespace).into_iter().chain(self.becoming()).collect()
     }
+}
+
+fn words(text: &str) -> Vec<String> {
+    text.split(' ').map(str::to_owned).collect()
 }
 
 /// A place to give commands at.

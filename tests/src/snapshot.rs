@@ -18,15 +18,25 @@ type Identity = (u64, u64, u64, i64, i64);
 impl Snapshot {
     /// All of `directory` but `gopath/` at its top, which is its users' own.
     pub fn of(directory: &Path) -> Self {
-        let entries = walkdir::WalkDir::new(directory).min_depth(1).into_iter().filter_entry(|entry| {
-            entry.depth() != 1 || entry.file_name() != "gopath"
-        });
+        let entries = walkdir::WalkDir::new(directory)
+            .min_depth(1)
+            .into_iter()
+            .filter_entry(|entry| entry.depth() != 1 || entry.file_name() != "gopath");
         let entries = entries.map(|entry| {
             let entry = entry.expect("a readable directory");
             let relative = entry.path().strip_prefix(directory).expect("below the directory");
             (relative.to_owned(), describe(entry.path()))
         });
         Self(entries.collect())
+    }
+
+    /// Type, mode and owner of each path: what is the same whenever and by whomever the same was installed.
+    pub fn modes(&self) -> Vec<String> {
+        let mode = |(path, entry): (&PathBuf, &String)| {
+            let words: Vec<_> = entry.split(' ').take(2).collect();
+            format!("{} {}", words.join(" "), path.display())
+        };
+        self.0.iter().map(mode).collect()
     }
 
     /// What came, went or changed, a line each: `+ path`, `- path`, `~ path: before, then after`.
@@ -57,14 +67,9 @@ fn describe(path: &Path) -> String {
 /// The digest of a file's content, computed once for as long as the file does not change.
 fn digest(path: &Path, metadata: &fs::Metadata) -> Sha256Digest {
     static KNOWN: Mutex<Option<HashMap<Identity, Sha256Digest>>> = Mutex::new(None);
-    let identity =
-        (metadata.dev(), metadata.ino(), metadata.len(), metadata.ctime(), metadata.ctime_nsec());
-    let known = KNOWN
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .get_or_insert_default()
-        .get(&identity)
-        .copied();
+    let identity = (metadata.dev(), metadata.ino(), metadata.len(), metadata.ctime(), metadata.ctime_nsec());
+    let known =
+        KNOWN.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_default().get(&identity).copied();
     known.unwrap_or_else(|| {
         let digest = Sha256Digest::of(&fs::read(path).expect("a readable file"));
         let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);

@@ -6,7 +6,7 @@ use std::process::Command;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use crate::offline::{Account, Shell};
-use crate::programs::{goferry_binary, goport_binary};
+use crate::programs::{carried_goport, goferry_binary};
 use crate::requirement::is_root;
 use crate::scratch::Scratch;
 use crate::snapshot::Snapshot;
@@ -81,14 +81,14 @@ impl World {
 
     /// Installs a bundle of [`Self::path`] under the prefix. What `goport` printed.
     pub fn install(&self, bundle: &str) -> String {
-        let mut command = Command::new(goport_binary());
+        let mut command = Command::new(carried_goport());
         command.current_dir(self.path()).args(["install", bundle, "--key", "demo.pub", "--prefix", "there"]);
         succeed(&mut command)
     }
 
     /// What `goport list --json` says.
     pub fn list(&self) -> serde_json::Value {
-        let mut command = Command::new(goport_binary());
+        let mut command = Command::new(carried_goport());
         let command = command.args(["list", "--json", "--prefix"]).arg(&self.prefix);
         serde_json::from_str(&succeed(command)).expect("one JSON object")
     }
@@ -205,13 +205,13 @@ pub fn kept_cache() -> PathBuf {
 /// Runs a program that has to succeed. What it printed.
 pub fn succeed(command: &mut Command) -> String {
     let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
-    let (stdout, stderr) =
-        (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{command:?}: {}\n{stdout}\n{stderr}", output.status);
     stdout.into_owned()
 }
 
-fn copy_tree(from: &Path, to: &Path) {
+/// Copies files and directories.
+pub fn copy_tree(from: &Path, to: &Path) {
     for entry in walkdir::WalkDir::new(from) {
         let entry = entry.expect("a readable fixture");
         let target = to.join(entry.path().strip_prefix(from).expect("below the fixture"));
