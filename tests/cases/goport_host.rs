@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use e2e::bundle_builder::{Sample, SampleToolchain};
+use e2e::old_kernel;
 use e2e::programs::carried_goport;
 use e2e::requirement::Requirement::Strace;
 use e2e::requirement::can_run;
@@ -77,26 +78,17 @@ fn an_install_makes_no_socket() {
     }
 }
 
-/// The system calls that came after Linux 4.18, as far as this strace knows them (`?`).
-const AFTER_LINUX_4_18: &str = "?pidfd_send_signal,?io_uring_setup,?io_uring_enter,?io_uring_register,?open_tree,\
-    ?move_mount,?fsopen,?fsconfig,?fsmount,?fspick,?pidfd_open,?clone3,?close_range,?openat2,?pidfd_getfd,\
-    ?faccessat2,?process_madvise,?epoll_pwait2,?mount_setattr,?quotactl_fd,?landlock_create_ruleset,\
-    ?landlock_add_rule,?landlock_restrict_self,?memfd_secret,?process_mrelease,?futex_waitv,\
-    ?set_mempolicy_home_node,?cachestat,?fchmodat2,?map_shadow_stack,?futex_wake,?futex_wait,?futex_requeue,\
-    ?statmount,?listmount,?lsm_get_self_attr,?lsm_set_self_attr,?lsm_list_modules,?mseal,?setxattrat,?getxattrat,\
-    ?listxattrat,?removexattrat,?open_tree_attr,?file_getattr,?file_setattr";
-
 #[test]
 fn linux_4_18_is_enough() {
     if !can_run("linux_4_18_is_enough", &[Strace]) {
         return;
     }
     let host = Host::new();
-    let trace = format!("trace={AFTER_LINUX_4_18}");
-    let inject = format!("inject={AFTER_LINUX_4_18}:error=ENOSYS");
-    let old_kernel = ["strace", "-f", "-qq", "-e", &trace, "-e", &inject, "-o", "trace"];
+    let old_kernel = old_kernel::words();
+    let old_kernel: Vec<_> = old_kernel.iter().map(String::as_str).collect();
     let output = host.run(&old_kernel, INSTALL);
-    assert!(output.status.success(), "{output:?}\n{}", fs::read_to_string(host.path("trace")).unwrap());
+    let trace = fs::read_to_string(host.path("old-kernel.trace")).unwrap();
+    assert!(output.status.success(), "{output:?}\n{trace}");
     let go = Command::new(host.path("there/current/bin/go")).arg("version").output().unwrap();
     assert_eq!(String::from_utf8_lossy(&go.stdout), "go version go1.27.3 linux/amd64\n");
 }

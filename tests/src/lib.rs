@@ -4,6 +4,7 @@ pub mod bundle_builder;
 pub mod checksum_database;
 pub mod goproxy_tree;
 pub mod offline;
+pub mod old_kernel;
 pub mod programs;
 pub mod requirement;
 pub mod scratch;

@@ -1,11 +1,13 @@
 //! The whole road for real, once per test process: fixture projects bundled by `goferry`, installed by `goport`.
 
+use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use crate::offline::{Account, Shell};
+use crate::old_kernel;
 use crate::programs::{carried_goport, goferry_binary};
 use crate::requirement::is_root;
 use crate::scratch::Scratch;
@@ -16,6 +18,8 @@ use crate::snapshot::Snapshot;
 pub struct World {
     scratch: Scratch,
     prefix: PathBuf,
+    /// The words before `goport`.
+    installed_by: Vec<String>,
     /// One case at a time: each compares the prefix before and after.
     turn: Mutex<()>,
 }
@@ -38,19 +42,19 @@ impl World {
     /// Both Go releases with [`PROJECTS`]; 1.27.3 is the default.
     pub fn all() -> &'static Self {
         static WORLD: OnceLock<World> = OnceLock::new();
-        WORLD.get_or_init(|| Self::new("all", &PROJECTS.map(fixture), &["1.27.3", "1.26.8"]))
+        WORLD.get_or_init(|| Self::new("all", &PROJECTS.map(fixture), &["1.27.3", "1.26.8"], vec![]))
     }
 
-    /// The road of the README: `web`, with the release that it asks for.
+    /// The road of the README: `web`, with the release that it asks for; installed as on Linux 4.18.
     pub fn web() -> &'static Self {
         static WORLD: OnceLock<World> = OnceLock::new();
-        WORLD.get_or_init(|| Self::new("web", &[fixture("web")], &[]))
+        WORLD.get_or_init(|| Self::new("web", &[fixture("web")], &[], old_kernel::words()))
     }
 
-    fn new(name: &str, projects: &[PathBuf], toolchains: &[&str]) -> Self {
+    fn new(name: &str, projects: &[PathBuf], toolchains: &[&str], installed_by: Vec<String>) -> Self {
         let scratch = Scratch::new(name).expect("a temporary directory");
         let prefix = scratch.path().join("there");
-        let world = Self { scratch, prefix, turn: Mutex::new(()) };
+        let world = Self { scratch, prefix, installed_by, turn: Mutex::new(()) };
         fs::create_dir(world.cache()).expect("a new directory");
         let mut keygen = goferry(world.path());
         succeed(keygen.args(["keygen", "-o", "demo", "--no-passphrase"]));
@@ -81,8 +85,13 @@ impl World {
 
     /// Installs a bundle of [`Self::path`] under the prefix. What `goport` printed.
     pub fn install(&self, bundle: &str) -> String {
-        let mut command = Command::new(carried_goport());
-        command.current_dir(self.path()).args(["install", bundle, "--key", "demo.pub", "--prefix", "there"]);
+        let before = self.installed_by.iter().map(OsString::from);
+        let words: Vec<_> = before.chain([carried_goport().into()]).collect();
+        let mut command = Command::new(&words[0]);
+        command
+            .args(&words[1..])
+            .current_dir(self.path())
+            .args(["install", bundle, "--key", "demo.pub", "--prefix", "there"]);
         succeed(&mut command)
     }
 
@@ -164,17 +173,12 @@ impl Visit<'_> {
 }
 
 /// What `go` leaves behind in a read-only module cache that it may write to all the same: locks of modules that are
-/// not carried, and the `.info` of the main module, with the directories that they are in.
+/// not carried, and what it remembers of the main module, a project of the fixtures.
 fn is_known(change: &str) -> bool {
     let Some(path) = change.strip_prefix("+ ") else { return false };
     let Some((_, download)) = path.split_once("/cache/download/") else { return false };
-    let file = Path::new(download);
-    let extension = file.extension().and_then(|extension| extension.to_str());
-    match extension {
-        Some("lock") => true,
-        Some("info") => download.starts_with("goferry.example/"),
-        _ => false,
-    }
+    let download = Path::new(download);
+    download.starts_with("goferry.example") || download.extension().is_some_and(|it| it == "lock")
 }
 
 fn remove(path: &Path) {
