@@ -165,6 +165,11 @@ impl InstallError {
         }
     }
 
+    /// Whether empty directories of a new prefix, and its lock, may be left.
+    pub fn left_directories(&self) -> bool {
+        matches!(self, Self::Apply(_) | Self::Fs(_))
+    }
+
     /// Whether the host may be in another state than before.
     pub fn changed_anything(&self) -> bool {
         matches!(self, Self::Switch { .. })
@@ -211,6 +216,7 @@ pub fn install(request: &InstallRequest<'_>, reporter: &dyn Reporter) -> Result<
     if plan.action == Action::Nothing {
         return Ok(Installed { plan, signers: bundle.signers().to_vec(), log_error: None });
     }
+    reporter.planned(&plan);
     places.remove_leftovers(&observed)?;
     let incoming = incoming(&bundle);
     let manifests: Vec<_> = crate::plan::manifests(&incoming, &observed).into_values().collect();

@@ -7,6 +7,7 @@ mod acceptance_modules;
 mod acceptance_switch;
 mod acceptance_web;
 mod bad_bundles;
+mod bundles;
 mod checksum_database;
 mod fetch_faults;
 mod fetch_sources;

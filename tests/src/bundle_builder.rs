@@ -19,6 +19,7 @@ pub use self::source::{SampleModule, SampleToolchain};
 
 /// What goes into a bundle, and how it is to be changed.
 #[expect(missing_debug_implementations, reason = "edits are closures")]
+#[must_use]
 pub struct Sample {
     name: Channel,
     sequence: Sequence,
@@ -230,7 +231,7 @@ impl Sample {
     }
 
     /// Every content, in order of appearance.
-    fn contents(&self) -> impl Iterator<Item = &[u8]> {
+    pub fn contents(&self) -> impl Iterator<Item = &[u8]> {
         let toolchains = self.toolchains.iter().flat_map(SampleToolchain::contents);
         toolchains.chain(self.modules.iter().flat_map(SampleModule::contents))
     }

@@ -7,7 +7,7 @@ use clap::Args;
 use goferry_manifest::bundle::{File, Manifest, ReadAt as _, UnverifiedBundle};
 use goferry_manifest::minisign::KeyId;
 use goferry_manifest::trust::{Scope, TrustPolicy};
-use goferry_terminal::{Bytes, CommandError, Kind, Printer};
+use goferry_terminal::{Bytes, CommandError, Kind, Printer, help_end};
 use goport::BundleFile;
 use goport::command::{Detail, bundle_error, open_error, print_summary, public_key_error};
 use goport::key_file::{quoted, read_public_key};
@@ -19,11 +19,12 @@ use serde::Serialize;
 /// With --key, the signature and every table are verified, and the contents are listed. Without it nothing of the
 /// bundle can be believed: only the keys that its signatures name are shown, and how to check them by hand.
 #[derive(Args, Debug)]
-#[command(after_help = "\
-Examples:
+#[command(after_help = help_end!(
+    "\
   goferry inspect svc.goferry --key ops.pub
   goferry inspect svc.goferry --key ops.pub --files
-  goferry inspect svc.goferry --key ops.pub --json | jq .modules")]
+  goferry inspect svc.goferry --key ops.pub --json | jq .modules"
+))]
 pub(super) struct Inspect {
     /// The bundle
     #[arg(value_name = "FILE")]
@@ -57,7 +58,8 @@ impl Inspect {
         let bundle = UnverifiedBundle::open(&file).map_err(refused)?;
         let size = file.size().map_err(|error| CommandError::from_error(Kind::Failed, &error))?;
         if keys.is_empty() {
-            self.show_unverified(printer, size, bundle.claimed_signers().collect());
+            let signers: Vec<_> = bundle.claimed_signers().collect();
+            self.show_unverified(printer, size, &signers);
         } else {
             let trust = TrustPolicy::any_of(keys.into_iter().map(|key| (key, Scope::EveryChannel)));
             let bundle = bundle.verify(&trust).map_err(refused)?;
@@ -71,9 +73,9 @@ impl Inspect {
         Ok(())
     }
 
-    fn show_unverified(&self, printer: &Printer, size: u64, signed_by: Vec<KeyId>) {
+    fn show_unverified(&self, printer: &Printer, size: u64, signed_by: &[KeyId]) {
         printer.line(format_args!("{}: {}, not verified", self.bundle, Bytes(size)));
-        for key in &signed_by {
+        for key in signed_by {
             printer.line(format_args!("  carries a signature that names key {key}"));
         }
         printer.warning("nothing in it was checked: give the signer's public key with `--key`");

@@ -49,6 +49,8 @@ pub enum Stage {
 pub trait Reporter: Sync {
     /// The next stage begins.
     fn stage(&self, _stage: Stage) {}
+    /// This is what will be done; told before anything is written.
+    fn planned(&self, _plan: &Plan) {}
     /// So many bytes of the stage are done. Called from several threads.
     fn progress(&self, _done: u64, _total: u64) {}
 }
@@ -302,7 +304,7 @@ impl<S: ReadAt + Sync> Writing<'_, S> {
             toolchain::check_version(toolchain, staging)?;
         }
         let applied = self.complete_modcache(specs, modcache, &stagings, &done)?;
-        self.publish(&stagings)?;
+        self.publish(&stagings, modcache)?;
         Ok(applied)
     }
 
@@ -310,7 +312,7 @@ impl<S: ReadAt + Sync> Writing<'_, S> {
         let Some(current) = &self.observed.current else { return Ok(Vec::new()) };
         let name = &current.receipt.trees.modcache;
         match crate::fs::optional(self.dirs.modcache.open_dir(name))? {
-            Some(previous) => modcache.link(staging, previous, &current.receipt.zips, self.run),
+            Some(previous) => modcache.link(staging, previous, &current.receipt.zips, self.budget, self.run),
             None => Ok(Vec::new()),
         }
     }
@@ -370,10 +372,15 @@ impl<S: ReadAt + Sync> Writing<'_, S> {
     }
 
     /// DESIGN §5, steps 4 and 5.
-    fn publish(&self, stagings: &[Staging<'_>]) -> Result<(), ApplyError> {
+    fn publish(&self, stagings: &[Staging<'_>], modcache: Option<&Modcache<'_>>) -> Result<(), ApplyError> {
         self.run.check_interrupt()?;
         self.run.reporter.stage(Stage::Sync);
         self.dirs.modcache.sync_file_system()?;
+        if let (Some(modcache), Some(staging)) = (modcache, stagings.last()) {
+            for spec in &modcache.snapshots {
+                staging.with_dir(spec.dir, snapshot::seal)?;
+            }
+        }
         for staging in stagings {
             self.run.check_interrupt()?;
             staging.sync(self.run.threads)?;

@@ -42,12 +42,14 @@ pub fn bundle_error(error: &BundleError, path: &Utf8Path) -> CommandError {
             CommandError::new(Kind::Refused, format!("`{path}` is not a goferry bundle"))
                 .expected("an entry `goferry.json` at its start", "something else, or nothing")
         }
-        BundleError::Truncated { expected, actual } | BundleError::Trailing { expected, actual } => {
-            shown(Kind::Refused)
-                .expected(
-                    format!("{expected} bytes or more ({}, signed tables)", Bytes(*expected)),
-                    format!("{actual} bytes ({path})"),
-                )
+        BundleError::Truncated { expected, actual } => {
+            CommandError::new(Kind::Refused, format!("`{path}` is cut off"))
+                .expected(format!("{expected} bytes or more"), format!("{actual} bytes"))
+                .hint(copy)
+        }
+        BundleError::Trailing { expected, actual } => {
+            CommandError::new(Kind::Refused, format!("something follows the end of `{path}`"))
+                .expected(format!("{expected} bytes"), format!("{actual} bytes"))
                 .hint(copy)
         }
         BundleError::TableDigest { expected, actual, .. } => {
@@ -148,6 +150,10 @@ pub(super) fn install_error(error: &InstallError, path: &Utf8Path, prefix: Optio
     match prefix {
         Some(_) if error.changed_anything() => {
             shown.state("the new generation is complete; `goport list` shows whether it is in use")
+        }
+        // The staging is gone again; directories of a new prefix and its lock may be there.
+        Some(prefix) if error.left_directories() => {
+            shown.state(format!("nothing was installed under `{prefix}`; what is in use there is as before"))
         }
         Some(prefix) => shown.state(format!("nothing was changed under `{prefix}`")),
         None => shown,

@@ -6,7 +6,7 @@ use std::time::Instant;
 use camino::Utf8PathBuf;
 use clap::Args;
 use goferry_manifest::trust::TrustPolicy;
-use goferry_terminal::{CommandError, Duration, Environment, Kind, Printer};
+use goferry_terminal::{CommandError, Duration, Environment, Kind, Printer, help_end};
 
 use super::error::{install_error, public_key_error, state_error};
 use super::interrupt;
@@ -19,10 +19,11 @@ use crate::{Effort, state};
 
 /// Check a bundle: signature, tables, every pack and every file; install nothing
 #[derive(Args, Debug)]
-#[command(after_help = "\
-Examples:
+#[command(after_help = help_end!(
+    "\
   goport verify web.goferry                  by the keys that the prefix trusts
-  goport verify web.goferry --key ops.pub    by this key")]
+  goport verify web.goferry --key ops.pub    by this key"
+))]
 pub(super) struct Verify {
     /// The bundle
     #[arg(value_name = "FILE")]
@@ -72,9 +73,10 @@ impl Verify {
         let started = Instant::now();
         let location = self.location.to_read(environment)?;
         let trust = self.key.policy(&location)?;
+        // This command changes nothing, whatever happens; saying so calms.
         let failed = |error| {
-            // Nothing is ever changed by this command; saying so calms.
-            install_error(&error, &self.bundle, Some(&location.prefix))
+            install_error(&error, &self.bundle, None)
+                .state(format!("nothing was changed under `{}`", location.prefix))
         };
         let bundle = crate::verify(&self.bundle, &trust, Effort::new(interrupt::flag()), &Bars::new(printer))
             .map_err(failed)?;
