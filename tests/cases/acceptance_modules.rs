@@ -60,14 +60,19 @@ fn acceptance_14_only_carried_versions_are_listed() {
     });
 }
 
-/// The versions that are installed with a zip, as `goport list` says.
+/// The versions that are installed with a zip.
 fn carried_versions(world: &World, path: &str) -> BTreeSet<String> {
+    let versions = carried(world).filter(|(_, whole)| *whole);
+    versions
+        .filter_map(|(module, _)| Some(module.strip_prefix(path)?.strip_prefix('@')?.to_owned()))
+        .collect()
+}
+
+/// What `goport list` says is installed, `path@version`, and whether it has a zip.
+fn carried(world: &World) -> impl Iterator<Item = (String, bool)> {
     let list = world.list();
-    let modules = list["modules"].as_array().unwrap().iter();
-    let whole = modules.filter(|module| module["whole"] == true);
-    let versions =
-        whole.filter_map(|module| module["module"].as_str()?.strip_prefix(path)?.strip_prefix('@'));
-    versions.map(str::to_owned).collect()
+    let modules = list["modules"].as_array().unwrap().clone();
+    modules.into_iter().map(|it| (it["module"].as_str().unwrap().to_owned(), it["whole"] == true))
 }
 
 #[test]
@@ -82,7 +87,7 @@ fn acceptance_15_upgrades_to_what_is_carried() {
 
 #[test]
 fn acceptance_19_a_module_that_is_not_carried() {
-    on_all("acceptance_19", &[], |_, visit| {
+    on_all("acceptance_19", &[], |world, visit| {
         let project = visit.project("toolchain-line");
         let get = |module: &str| {
             let answer = project.fail(1, &format!("go get {module}"));
@@ -91,12 +96,16 @@ fn acceptance_19_a_module_that_is_not_carried() {
         };
         let answer = get("github.com/spf13/viper@v1.20.1");
         assert!(answer.stderr.contains("viper/@v/v1.20.1.info: no such file or directory"), "{answer}");
-        // Where another version is carried, there is a directory to make a lock in, and only root may.
-        let answer = get("github.com/spf13/cobra@v1.9.1");
+        // Of some only the go.mod is carried: there is a directory to make a lock in, and only root may.
+        let module = carried(world).find(|(_, whole)| !whole).unwrap().0;
+        let answer = get(&module);
         let expected = match visit.account() {
-            Account::Stranger => "/cache/download/github.com/spf13/cobra/@v/v1.9.1.lock: permission denied",
-            Account::Owner => "cobra/@v/v1.9.1.info: no such file or directory",
+            Account::Stranger => ".lock: permission denied",
+            Account::Owner => ".zip: no such file or directory",
         };
         assert!(answer.stderr.contains(expected), "{answer}");
+        // What no go.sum of this project names is looked up in the checksum database, and not over a network.
+        let answer = get("github.com/gin-gonic/gin@v1.12.0");
+        assert!(answer.stderr.contains("lookup/github.com/gin-gonic/gin@v1.12.0: no such file"), "{answer}");
     });
 }
