@@ -54,6 +54,7 @@ fn build_before(world: &World, account: Account) -> (Shell, Sha256Digest) {
 /// The program, and the lines that run the compiler.
 fn build(project: &Shell) -> (Sha256Digest, Vec<String>) {
     let answer = project.fail(0, "rm -f program; go build -x -o program .");
+    assert!(!answer.stderr.contains("permission denied"), "{answer}");
     let compiler = |line: &&str| line.contains("/compile -o ");
     let program = fs::read(project.directory.join("program")).unwrap();
     (Sha256Digest::of(&program), answer.stderr.lines().filter(compiler).map(str::to_owned).collect())

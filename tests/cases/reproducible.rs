@@ -96,16 +96,13 @@ impl Surroundings {
         }
         // Others may not be able to reach the target directory.
         fs::copy(goferry_binary(), directory.join("goferry")).unwrap();
-        match other {
-            Some(other) => {
-                for file in ["goferry.lock", "demo.key"] {
-                    fs::copy(other.directory.join(file), directory.join(file)).unwrap();
-                }
+        if let Some(other) = other {
+            for file in ["goferry.lock", "demo.key"] {
+                fs::copy(other.directory.join(file), directory.join(file)).unwrap();
             }
-            None => {
-                let mut keygen = Command::new(goferry_binary());
-                succeed(keygen.current_dir(directory).args(["keygen", "-o", "demo", "--no-passphrase"]));
-            }
+        } else {
+            let mut keygen = Command::new(goferry_binary());
+            succeed(keygen.current_dir(directory).args(["keygen", "-o", "demo", "--no-passphrase"]));
         }
         for own in [directory, &self.cache] {
             fs::create_dir_all(own).unwrap();
