@@ -27,7 +27,9 @@ impl Requirement {
         match self {
             Self::Network => {
                 let offline = std::env::var_os("GOFERRY_TEST_OFFLINE").is_some_and(|value| value == "1");
-                offline.then(|| "it needs a Go module proxy, and GOFERRY_TEST_OFFLINE=1".to_owned())
+                offline.then(|| {
+                    "it needs a Go module proxy, and GOFERRY_TEST_OFFLINE=1 says there is none".to_owned()
+                })
             }
             Self::Root => (!is_root()).then(|| "it needs root, to become another user".to_owned()),
             Self::Namespaces => lack_of_namespaces(),
