@@ -90,3 +90,71 @@ fn make_immutable(file: &File, path: &Path) -> io::Result<()> {
     file.set_permissions(std::fs::Permissions::from_mode(IMMUTABLE_FILE))
         .map_err(|source| named("set permissions of", path, &source))
 }
+
+/// Writes a file that belongs to the user's project: its mode follows the umask, and its name never stands for half
+/// of it.
+pub fn write_shared(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = temporary_sibling(path)?;
+    file.write_all(bytes).map_err(|source| named("write", path, &source))?;
+    persist_durably(file, path)
+}
+
+/// A new file of the user's beside `path`, which gets that name by [`persist_durably`].
+pub fn temporary_sibling(path: &Path) -> io::Result<NamedTempFile> {
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut builder = tempfile::Builder::new();
+    builder
+        .permissions(std::fs::Permissions::from_mode(0o666))
+        .tempfile_in(directory)
+        .map_err(|source| named("create a file in", directory, &source))
+}
+
+/// Gives a complete file its name, in place of an earlier one, so that after a power cut it is one or the other.
+pub fn persist_durably(file: NamedTempFile, path: &Path) -> io::Result<()> {
+    file.as_file().sync_all().map_err(|source| named("write", path, &source))?;
+    file.persist(path).map_err(|error| named("rename to", path, &error.error))?;
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    File::open(directory)
+        .and_then(|directory| directory.sync_all())
+        .map_err(|source| named("write", directory, &source))
+}
+
+/// A new directory beside the name that its content will get; it goes away unless it gets one.
+pub fn temporary_directory(parent: &Path) -> io::Result<tempfile::TempDir> {
+    tempfile::tempdir_in(parent).map_err(|source| named("create a directory in", parent, &source))
+}
+
+/// Makes a new file of a staged directory, with its parents.
+pub fn create_staged(path: &Path, mode: u32) -> io::Result<File> {
+    if let Some(parent) = path.parent() {
+        create_private_directories(parent)?;
+    }
+    let mut options = std::fs::OpenOptions::new();
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, mode);
+    options.write(true).create_new(true).open(path).map_err(|source| named("create", path, &source))
+}
+
+/// Gives a complete staged directory its final name, in place of what has it.
+pub fn persist_directory(staged: tempfile::TempDir, path: &Path) -> io::Result<()> {
+    match std::fs::remove_dir_all(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(named("remove", path, &error)),
+        _ => {}
+    }
+    fs_err::rename(staged.path(), path)?;
+    let _ = staged.keep(); // it is no longer there to be removed
+    Ok(())
+}
+
+/// A symbolic link, in place of one that is there.
+pub fn link(target: &Path, path: &Path) -> io::Result<()> {
+    if let Some(parent) = path.parent() {
+        create_private_directories(parent)?;
+    }
+    remove_if_there(path)?;
+    fs_err::os::unix::fs::symlink(target, path)
+}
+
+/// Writes a new small file of a staged directory.
+pub fn write_staged(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    create_staged(path, 0o600)?.write_all(bytes).map_err(|source| named("write", path, &source))
+}

@@ -1,1 +1,7 @@
-fn main() {}
+//! `goferry`: the connected side of goferry.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    goferry::command::main()
+}

@@ -14,8 +14,8 @@ pub struct Stop {
 
 impl Stop {
     /// Nothing has to stop yet.
-    pub fn new() -> Self {
-        Self::default()
+    pub const fn new() -> Self {
+        Self { stopped: Mutex::new(false), changed: Condvar::new() }
     }
 
     /// Asks everybody to stop, for good.

@@ -27,6 +27,11 @@ impl Bar {
         self.0.inc(bytes);
     }
 
+    /// Bytes have to be done again.
+    pub fn retreat(&self, bytes: u64) {
+        self.0.dec(bytes);
+    }
+
     /// There is more, or less, to do than was thought.
     pub fn set_total(&self, total: u64) {
         if self.0.length() == Some(0) {

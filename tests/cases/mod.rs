@@ -4,3 +4,5 @@ mod checksum_database;
 mod fetch_faults;
 mod fetch_sources;
 mod fetch_world;
+mod prepare;
+mod prepare_toy;

@@ -149,6 +149,11 @@ impl Cache {
         self.checked(fs::remove_if_there(&self.request_path(name)))
     }
 
+    /// Where a content lies, for readers that check what they read.
+    pub fn path_of(&self, blob: &Blob) -> PathBuf {
+        self.blob_path(blob.digest)
+    }
+
     /// A content, hashed before it is handed out; positioned at its start.
     pub fn open_blob(&self, blob: &Blob) -> Result<File, CacheError> {
         let path = self.blob_path(blob.digest);

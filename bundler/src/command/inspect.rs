@@ -49,7 +49,8 @@ struct Unverified {
 
 impl Inspect {
     pub(super) fn run(self, printer: &Printer) -> Result<(), CommandError> {
-        let keys = self.key.iter().map(|path| read_public_key(path).map_err(|error| public_key_error(&error)));
+        let keys =
+            self.key.iter().map(|path| read_public_key(path).map_err(|error| public_key_error(&error)));
         let keys = keys.collect::<Result<Vec<_>, _>>()?;
         let file = BundleFile::open(&self.bundle).map_err(|error| open_error(&error))?;
         let refused = |error| bundle_error(&error, &self.bundle);

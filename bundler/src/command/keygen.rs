@@ -7,7 +7,8 @@ use goferry_manifest::minisign::{Protection, ScryptCost};
 use goferry_terminal::{CommandError, Kind, Printer};
 use serde::Serialize;
 
-use crate::key_file::{self, KeyFileError};
+use super::error::key_file_error;
+use crate::key_file;
 use crate::passphrase::{self, AskError};
 
 /// Make a key pair that signs bundles
@@ -44,7 +45,8 @@ impl Keygen {
         let paths = if self.no_passphrase {
             key_file::write_key_pair(&self.output, &key, &Protection::Unprotected)
         } else {
-            let passphrase = passphrase::ask_new("passphrase for the new key: ").map_err(|e| ask_error(&e))?;
+            let passphrase =
+                passphrase::ask_new("passphrase for the new key: ").map_err(|e| ask_error(&e))?;
             key_file::protect(&passphrase, ScryptCost::MINISIGN)
                 .and_then(|protection| key_file::write_key_pair(&self.output, &key, &protection))
         };
@@ -62,15 +64,6 @@ impl Keygen {
             public_key: paths.public,
         });
         Ok(())
-    }
-}
-
-/// What a key file's error means to the user.
-pub(super) fn key_file_error(error: &KeyFileError) -> CommandError {
-    let shown = CommandError::from_error(Kind::Failed, error);
-    match error.hint() {
-        Some(hint) => shown.hint(hint),
-        None => shown,
     }
 }
 

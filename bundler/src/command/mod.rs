@@ -1,8 +1,11 @@
 //! The command line of `goferry`: one file a verb, each parses, calls the library, prints.
 
 mod build;
+mod error;
 mod inspect;
+mod interrupt;
 mod keygen;
+mod progress;
 
 use std::process::ExitCode;
 

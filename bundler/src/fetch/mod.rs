@@ -1,11 +1,14 @@
 //! From a proxy list to bytes.
 
 pub mod checksum_database;
+pub mod closure;
 mod database_source;
 mod error;
 mod fetched;
 pub mod gosumdb;
+pub mod module;
 mod request;
+pub mod toolchain;
 mod transport;
 
 pub use self::database_source::{DatabaseName, DatabaseNameError, DatabaseSource};

@@ -17,16 +17,50 @@ pub struct Parameters {
     pub level: i32,
     /// Base-2 logarithm of the window.
     pub window_log: u32,
+    /// What finds matches far back.
+    pub search: Search,
+}
+
+/// How far back matches are searched for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Search {
+    /// As far as the level's own tables reach (8 MiB at level 19); in the rest of the window long matches only.
+    LongDistance,
+    /// Also through search trees that reach over the whole window. For one Go toolchain at level 19 this takes 1 %
+    /// off the executables, 2 % off the sources, at 1.2 times the CPU time and up to 0.7 GiB of memory.
+    WholeWindow,
 }
 
 impl Parameters {
-    /// Those of packs at a level: a 64 MiB window, in which matches are searched at long distance.
+    /// Those of packs at a level: a 64 MiB window, all of it searched at the levels that are chosen for size.
     pub const fn of_packs(level: i32) -> Self {
-        Self { level, window_log: 26 }
+        let search = if level >= 19 { Search::WholeWindow } else { Search::LongDistance };
+        Self { level, window_log: 26, search }
     }
 
     /// Those of the tables, at a level where time no longer buys size: most of a table is digests.
-    pub const TABLES: Self = Self { level: 12, window_log: 26 };
+    pub const TABLES: Self = Self { level: 12, window_log: 26, search: Search::LongDistance };
+
+    /// Base-2 logarithms of hash table and search tree, where they are not the level's.
+    fn table_logs(self) -> Option<(u32, u32)> {
+        match self.search {
+            Search::LongDistance => None,
+            // A position takes two tree entries. Half as many hash buckets as positions are enough.
+            Search::WholeWindow => Some((self.window_log - 1, self.window_log + 1)),
+        }
+    }
+
+    /// About how much memory [`compress`] needs for so many bytes, with content and frame: an upper estimate.
+    pub fn memory(self, content_size: u64) -> u64 {
+        /// Bytes of a table entry.
+        const ENTRY: u64 = 4;
+        /// Buffers, statistics, the tables of long-distance matching, and all tables of a level at the most.
+        const REST: u64 = 160 << 20;
+        // zstd makes no table for more positions than the content has.
+        let positions = content_size.next_power_of_two().min(1 << self.window_log);
+        let tables = self.table_logs().map_or(0, |_| positions.saturating_mul(ENTRY * 5 / 2));
+        content_size.saturating_mul(2).saturating_add(tables).saturating_add(REST)
+    }
 }
 
 /// The release of the zstd library that compresses here: other releases may give other bytes.
@@ -49,6 +83,10 @@ pub fn compress(content: &[u8], parameters: Parameters) -> io::Result<Vec<u8>> {
         CParameter::DictIdFlag(false),
     ] {
         compressor.set_parameter(parameter).map_err(error)?;
+    }
+    if let Some((hash_log, tree_log)) = parameters.table_logs() {
+        compressor.set_parameter(CParameter::HashLog(hash_log)).map_err(error)?;
+        compressor.set_parameter(CParameter::ChainLog(tree_log)).map_err(error)?;
     }
     let mut frame = Vec::with_capacity(compress_bound(content.len()));
     compressor.compress2(&mut frame, content).map_err(error)?;
@@ -184,6 +222,34 @@ mod tests {
     fn the_same_content_gives_the_same_bytes() {
         let (content, frame) = sample();
         assert_eq!(compress(&content, Parameters::of_packs(3)).unwrap(), frame);
+    }
+
+    #[test]
+    fn the_whole_window_is_searched_from_level_19() {
+        // A run too short for long-distance matching, repeated from further back than level 19 looks by itself.
+        let mut state = 1_u64;
+        let mut noise = |count: usize| -> Vec<u8> {
+            let step = |state: &mut u64| {
+                *state =
+                    state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                (*state >> 56) as u8
+            };
+            (0..count).map(|_| step(&mut state)).collect()
+        };
+        let runs: Vec<Vec<u8>> = (0..2000).map(|_| noise(24)).collect();
+        let mut content = runs.concat();
+        content.extend(vec![0; 20 << 20]);
+        for run in runs.iter().rev() {
+            content.extend(run);
+        }
+        let size = |search| {
+            let parameters = Parameters { search, ..Parameters::of_packs(19) };
+            compress(&content, parameters).unwrap().len()
+        };
+        let (near, far) = (size(Search::LongDistance), size(Search::WholeWindow));
+        assert!(far * 10 < near * 7, "{far} of {near}");
+        assert_eq!(Parameters::of_packs(19).search, Search::WholeWindow);
+        assert_eq!(Parameters::of_packs(12).search, Search::LongDistance);
     }
 
     #[test]

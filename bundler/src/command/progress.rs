@@ -1,0 +1,99 @@
+//! The stages of a build as bars.
+
+use std::collections::BTreeSet;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use goferry_manifest::bundle::Manifest;
+use goferry_terminal::{Bar, Printer};
+
+use crate::build::Progress;
+use crate::fetch::closure::{Job, Observer};
+use crate::http;
+
+/// One bar that shows what is fetched: bytes, speed, how many of how many, and what.
+pub(super) struct BuildBars<'p> {
+    printer: &'p Printer,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    bar: Option<Bar>,
+    done: usize,
+    planned: usize,
+    under_way: BTreeSet<String>,
+}
+
+impl<'p> BuildBars<'p> {
+    pub(super) fn new(printer: &'p Printer) -> Self {
+        Self { printer, state: Mutex::new(State::default()) }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// `12/120 golang.org/x/text@v0.3.0`: the first of those under way, so that the line does not flicker.
+    fn show(&self) {
+        if let (Some(bar), Some(what)) = (&self.bar, self.under_way.first()) {
+            bar.set_message(format!("{}/{} {what}", self.done, self.planned));
+        }
+    }
+}
+
+impl Progress for BuildBars<'_> {
+    fn stage(&self, name: &str) {
+        let mut state = self.state();
+        // The old one goes first, so that there are never two.
+        state.bar = None;
+        state.bar = Some(self.printer.bar("Working", 0));
+        if let Some(bar) = &state.bar {
+            bar.set_message(name.to_owned());
+        }
+        (state.done, state.planned) = (0, 0);
+    }
+
+    fn planned(&self, jobs: usize) {
+        self.state().planned += jobs;
+    }
+
+    fn warn(&self, warning: &str) {
+        self.printer.warning(warning);
+    }
+}
+
+impl Observer for BuildBars<'_> {
+    fn started(&self, job: &Job) {
+        let mut state = self.state();
+        state.under_way.insert(job.to_string());
+        state.show();
+    }
+
+    fn finished(&self, job: &Job) {
+        let mut state = self.state();
+        state.under_way.remove(&job.to_string());
+        state.done += 1;
+        state.show();
+    }
+}
+
+impl http::Progress for BuildBars<'_> {
+    fn received(&self, bytes: u64) {
+        if let Some(bar) = &self.state().bar {
+            bar.advance(bytes);
+        }
+    }
+
+    fn dropped(&self, bytes: u64) {
+        if let Some(bar) = &self.state().bar {
+            bar.retreat(bytes);
+        }
+    }
+}
+
+/// A bar over the bytes that are compressed.
+pub(super) fn pack_bar(printer: &Printer, manifest: &Manifest) -> Bar {
+    printer.bar("Packing", manifest.blobs().iter().map(|blob| blob.size).sum())
+}

@@ -1,0 +1,388 @@
+//! `goferry.lock`: what a bundle holds, made to be committed and reviewed.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use goferry_manifest::bundle::Manifest;
+use goferry_manifest::module::MajorMismatch;
+use goferry_manifest::{
+    Channel, DirHash, GoRelease, Module, ModulePath, ModuleVersion, Platform, Sequence, Timestamp,
+};
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::fs;
+
+/// The name of the file, in the current directory.
+pub const FILE_NAME: &str = "goferry.lock";
+
+/// What the file begins with.
+const HEADING: &str =
+    "# What goferry carries, and for whom. Written by `goferry build`; commit it, and read its changes.\n\n";
+
+/// The lock of a bundle.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lock {
+    /// The bundle's channel.
+    pub name: Channel,
+    /// Its number within the channel.
+    pub sequence: Sequence,
+    /// When this content was first asked for.
+    pub created: Timestamp,
+    /// What is in it.
+    pub content: LockedContent,
+}
+
+/// What a bundle holds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LockedContent {
+    /// Toolchains with their h1.
+    pub toolchains: BTreeMap<(GoRelease, Platform), DirHash>,
+    /// Modules with their hashes.
+    pub modules: BTreeMap<Module, LockedModule>,
+}
+
+/// A module of a lock.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LockedModule {
+    /// The h1 of its files; absent where only its go.mod is carried.
+    pub h1: Option<DirHash>,
+    /// The h1 of its go.mod.
+    pub go_mod: DirHash,
+    /// The module paths of the projects that want it.
+    pub wanted_by: BTreeSet<String>,
+}
+
+/// Whether a lock had to change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reconciled {
+    /// The old one still says what is wanted.
+    Unchanged,
+    /// It has another content, and so another sequence.
+    Changed,
+}
+
+/// Why a lock cannot be used.
+#[derive(Debug, Error)]
+pub enum LockError {
+    /// It cannot be read or written; the cause names the file.
+    #[error("failed to use the lock")]
+    Io {
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// It is not a lock.
+    #[error("`{}` is not a lock", path.display())]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        #[source]
+        source: Box<MalformedLock>,
+    },
+    /// A version got other files than it had.
+    #[error("`{what}` is not what it was\n  expected: {locked} (goferry.lock)\n    actual: {actual}")]
+    Contradiction {
+        /// The module or toolchain.
+        what: String,
+        /// Its h1 in the lock.
+        locked: DirHash,
+        /// Its h1 now.
+        actual: DirHash,
+    },
+    /// No number is left.
+    #[error("channel `{0}` has used up its sequence numbers")]
+    LastSequence(Channel),
+}
+
+/// What is wrong with a lock.
+#[derive(Debug, Error)]
+pub enum MalformedLock {
+    /// Not TOML, or not of the lock's shape.
+    #[error(transparent)]
+    Toml(#[from] toml::de::Error),
+    /// A version that cannot belong to its module.
+    #[error(transparent)]
+    Module(#[from] MajorMismatch),
+    /// The same twice.
+    #[error("`{0}` is listed twice")]
+    Twice(String),
+}
+
+impl LockedContent {
+    /// What a manifest holds. `wanted_by` tells the projects that want a module.
+    pub fn of_manifest(manifest: &Manifest, wanted_by: &BTreeMap<Module, BTreeSet<String>>) -> Self {
+        let toolchains = manifest.toolchains().iter();
+        let toolchains = toolchains.map(|it| ((it.version, it.platform.clone()), it.h1)).collect();
+        let modules = manifest.modules().iter().map(|carried| {
+            let locked = LockedModule {
+                h1: carried.zip.as_ref().map(|zip| zip.h1),
+                go_mod: carried.go_mod.h1,
+                wanted_by: wanted_by.get(&carried.module).cloned().unwrap_or_default(),
+            };
+            (carried.module.clone(), locked)
+        });
+        Self { toolchains, modules: modules.collect() }
+    }
+}
+
+impl Lock {
+    /// Reads the lock at `path`; `None` if there is none.
+    pub fn read(path: &Path) -> Result<Option<Self>, LockError> {
+        let text = match fs_err::read_to_string(path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(source) => return Err(LockError::Io { source }),
+        };
+        let malformed = |source| LockError::Malformed { path: path.to_owned(), source: Box::new(source) };
+        Self::parse(&text).map(Some).map_err(malformed)
+    }
+
+    /// Reads the text of a lock.
+    pub fn parse(text: &str) -> Result<Self, MalformedLock> {
+        let document: Document = toml::from_str(text)?;
+        let mut content = LockedContent::default();
+        for ToolchainEntry { version, platform, h1 } in document.toolchain {
+            let name = format!("go{version} {platform}");
+            if content.toolchains.insert((version, platform), h1).is_some() {
+                return Err(MalformedLock::Twice(name));
+            }
+        }
+        for ModuleEntry { path, version, h1, go_mod, wanted_by } in document.module {
+            let module = Module::new(path, version)?;
+            let name = module.to_string();
+            let wanted_by = wanted_by.into_iter().collect();
+            if content.modules.insert(module, LockedModule { h1, go_mod, wanted_by }).is_some() {
+                return Err(MalformedLock::Twice(name));
+            }
+        }
+        let Document { name, sequence, created, .. } = document;
+        Ok(Self { name, sequence, created, content })
+    }
+
+    /// The text of the lock: sorted, so that its changes are those of the content.
+    pub fn to_text(&self) -> String {
+        let Self { name, sequence, created, content } = self;
+        let toolchain = content.toolchains.iter().map(|((version, platform), h1)| ToolchainEntry {
+            version: *version,
+            platform: platform.clone(),
+            h1: *h1,
+        });
+        let module = content.modules.iter().map(|(module, locked)| ModuleEntry {
+            path: module.path().clone(),
+            version: module.version().clone(),
+            h1: locked.h1,
+            go_mod: locked.go_mod,
+            wanted_by: locked.wanted_by.iter().cloned().collect(),
+        });
+        let document = Document {
+            name: name.clone(),
+            sequence: *sequence,
+            created: *created,
+            toolchain: toolchain.collect(),
+            module: module.collect(),
+        };
+        let text = toml::to_string(&document).expect("a lock has only strings, numbers and tables");
+        format!("{HEADING}{text}")
+    }
+
+    /// Writes the lock, whole or not at all.
+    pub fn write(&self, path: &Path) -> Result<(), LockError> {
+        fs::write_shared(path, self.to_text().as_bytes()).map_err(|source| LockError::Io { source })
+    }
+
+    /// The lock for what is wanted now: the old one if it says the same, else its successor.
+    ///
+    /// The number goes on where the lock gets another name: a lower one of a channel must never come again.
+    pub fn reconcile(
+        old: Option<&Self>,
+        name: &Channel,
+        content: LockedContent,
+        now: Timestamp,
+    ) -> Result<(Self, Reconciled), LockError> {
+        let Some(old) = old else {
+            let first = Self { name: name.clone(), sequence: Sequence::FIRST, created: now, content };
+            return Ok((first, Reconciled::Changed));
+        };
+        check_same_versions(&old.content, &content)?;
+        if old.name == *name && old.content == content {
+            return Ok((old.clone(), Reconciled::Unchanged));
+        }
+        let sequence = old.sequence.next().ok_or_else(|| LockError::LastSequence(name.clone()))?;
+        Ok((Self { name: name.clone(), sequence, created: now, content }, Reconciled::Changed))
+    }
+}
+
+/// A published version never changes: one with another hash was tampered with, there or here.
+fn check_same_versions(old: &LockedContent, new: &LockedContent) -> Result<(), LockError> {
+    let differ = |what: String, locked: DirHash, actual: DirHash| {
+        if locked == actual { Ok(()) } else { Err(LockError::Contradiction { what, locked, actual }) }
+    };
+    for (key @ (version, platform), h1) in &new.toolchains {
+        if let Some(locked) = old.toolchains.get(key) {
+            differ(format!("go{version} {platform}"), *locked, *h1)?;
+        }
+    }
+    for (module, now) in &new.modules {
+        let Some(locked) = old.modules.get(module) else { continue };
+        differ(format!("{module}/go.mod"), locked.go_mod, now.go_mod)?;
+        if let (Some(locked), Some(now)) = (locked.h1, now.h1) {
+            differ(module.to_string(), locked, now)?;
+        }
+    }
+    Ok(())
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Document {
+    name: Channel,
+    sequence: Sequence,
+    created: Timestamp,
+    #[serde(default)]
+    toolchain: Vec<ToolchainEntry>,
+    #[serde(default)]
+    module: Vec<ModuleEntry>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ToolchainEntry {
+    version: GoRelease,
+    platform: Platform,
+    h1: DirHash,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ModuleEntry {
+    path: ModulePath,
+    version: ModuleVersion,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    h1: Option<DirHash>,
+    go_mod: DirHash,
+    wanted_by: Vec<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const H1: &str = "h1:8wlg68NqwW7eMnI1aABk/C2pDYXj8mrMY4TyRfiLeS0=";
+    const OTHER: &str = "h1:r0ub+FnqzZxoWm/dSUOI9DcIqYWn/mNYGFJcv7PyBzs=";
+
+    fn module(path: &str, version: &str) -> Module {
+        Module::new(path.parse().unwrap(), version.parse().unwrap()).unwrap()
+    }
+
+    fn content(h1: Option<&str>) -> LockedContent {
+        let locked = |h1: Option<&str>| LockedModule {
+            h1: h1.map(|h1| h1.parse().unwrap()),
+            go_mod: OTHER.parse().unwrap(),
+            wanted_by: ["cli".to_owned(), "a.b/web".to_owned()].into(),
+        };
+        LockedContent {
+            toolchains: [(("1.27.3".parse().unwrap(), "linux/amd64".parse().unwrap()), H1.parse().unwrap())]
+                .into(),
+            modules: [(module("a.b/d", "v1.10.0"), locked(None)), (module("a.b/d", "v1.9.0"), locked(h1))]
+                .into(),
+        }
+    }
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    fn lock() -> Lock {
+        let name = "cli".parse().unwrap();
+        let (lock, state) =
+            Lock::reconcile(None, &name, content(Some(H1)), at("2026-11-24T08:15:00Z")).unwrap();
+        assert_eq!((state, lock.sequence), (Reconciled::Changed, Sequence::FIRST));
+        lock
+    }
+
+    #[test]
+    fn a_lock_is_sorted_text_and_survives_the_round_trip() {
+        let lock = lock();
+        let text = lock.to_text();
+        assert_eq!(Lock::parse(&text).unwrap(), lock);
+        let expected = format!(
+            r#"{HEADING}name = "cli"
+sequence = 1
+created = "2026-11-24T08:15:00Z"
+
+[[toolchain]]
+version = "1.27.3"
+platform = "linux/amd64"
+h1 = "{H1}"
+
+[[module]]
+path = "a.b/d"
+version = "v1.9.0"
+h1 = "{H1}"
+go_mod = "{OTHER}"
+wanted_by = ["a.b/web", "cli"]
+
+[[module]]
+path = "a.b/d"
+version = "v1.10.0"
+go_mod = "{OTHER}"
+wanted_by = ["a.b/web", "cli"]
+"#
+        );
+        assert_eq!(text, expected);
+    }
+
+    #[test]
+    fn a_lock_is_read_strictly() {
+        let text = lock().to_text();
+        let entry = format!("[[module]]{}", text.rsplit("[[module]]").next().unwrap());
+        for bad in [
+            format!("extra = 1\n{text}"),
+            format!("{text}extra = 1\n"),
+            format!("{text}\n{entry}"),
+            text.replace("sequence = 1", "sequence = 0"),
+            text.replace("name = \"cli\"", "name = \"../cli\""),
+            text.replace("v1.9.0", "v2.0.0"),
+            text.replace("h1:8", "h2:8"),
+            text.replace("00Z", "00+01:00"),
+            text.replace("go_mod", "gomod"),
+            String::new(),
+        ] {
+            assert!(Lock::parse(&bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_same_content_keeps_the_lock_and_another_one_gets_the_next_number() {
+        let (old, later) = (lock(), at("2027-01-01T00:00:00Z"));
+        let (same, state) = Lock::reconcile(Some(&old), &old.name, content(Some(H1)), later).unwrap();
+        assert_eq!((same.to_text(), state), (old.to_text(), Reconciled::Unchanged));
+        let (next, state) = Lock::reconcile(Some(&old), &old.name, content(None), later).unwrap();
+        assert_eq!((next.sequence.get(), next.created, state), (2, later, Reconciled::Changed));
+        let other_name = "web".parse().unwrap();
+        let (other, state) = Lock::reconcile(Some(&old), &other_name, content(Some(H1)), later).unwrap();
+        assert_eq!((other.sequence.get(), state), (2, Reconciled::Changed));
+    }
+
+    #[test]
+    fn a_version_that_got_other_files_is_refused() {
+        let old = lock();
+        let error = Lock::reconcile(Some(&old), &old.name, content(Some(OTHER)), old.created).unwrap_err();
+        assert!(matches!(error, LockError::Contradiction { what, .. } if what == "a.b/d@v1.9.0"));
+    }
+
+    #[test]
+    fn a_lock_is_written_and_read_back() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join(FILE_NAME);
+        assert_eq!(Lock::read(&path).unwrap(), None);
+        lock().write(&path).unwrap();
+        lock().write(&path).unwrap();
+        assert_eq!(Lock::read(&path).unwrap(), Some(lock()));
+        std::fs::write(&path, "x").unwrap();
+        assert!(matches!(Lock::read(&path), Err(LockError::Malformed { .. })));
+    }
+}

@@ -1,0 +1,319 @@
+//! What is wanted is found, and what is not what it should be is refused: with a toolchain whose `go` is a script that
+//! says what the test wrote beside the go.mod.
+
+use std::path::PathBuf;
+
+use e2e::checksum_database::LogBuilder;
+use e2e::goproxy_tree::{self, GoProxyTree};
+use e2e::scripted_server::{Fault, ScriptedServer};
+use goferry::build::{self, BuildError, BuildRequest, Prepared};
+use goferry::fetch::module::ModuleError;
+use goferry::parallel::Stop;
+use goferry_manifest::{DirHash, Module, Platform, Sha256Digest};
+use goferry_terminal::Environment;
+use tempfile::TempDir;
+
+use super::prepare::Told;
+
+const GO: &str = "#!/bin/sh\ncase \"$1 $2\" in\n'mod edit') exec cat edit.json ;;\n'list -m') exec cat list.json ;;\nesac\nexit 1\n";
+
+struct World {
+    directory: TempDir,
+    proxy: GoProxyTree,
+    log: LogBuilder,
+    variables: Vec<(String, String)>,
+    goproxy: String,
+}
+
+/// What a project's go.mod, go.sum and `go` say.
+struct Says<'a> {
+    go: &'a str,
+    required: &'a [&'a Module],
+    listed: &'a [&'a Module],
+    go_sum: Option<String>,
+}
+
+impl World {
+    fn new() -> Self {
+        let directory = TempDir::new().unwrap();
+        let proxy = GoProxyTree::new(directory.path().join("proxy"));
+        let mut world = Self {
+            goproxy: proxy.url(),
+            proxy,
+            log: LogBuilder::new("db.example", [5; 32]),
+            variables: Vec::new(),
+            directory,
+        };
+        world.toolchain("1.26.8");
+        world
+    }
+
+    fn toolchain(&mut self, release: &str) -> Module {
+        let platform = Platform::of_this_program().unwrap().to_string().replace('/', "-");
+        let version = format!("v0.0.1-go{release}.{platform}");
+        self.public(
+            "golang.org/toolchain",
+            &version,
+            &[("bin/go", GO.as_bytes()), ("src/_go.mod", b"module std\n")],
+        )
+    }
+
+    /// A module that the database knows.
+    fn public(&mut self, path: &str, version: &str, files: &[(&str, &[u8])]) -> Module {
+        let module = self.proxy.add(path, version, files);
+        let (h1, go_mod_h1) = (self.hash(&module, ""), self.hash(&module, "/go.mod"));
+        self.log.add(&module, h1, go_mod_h1);
+        module
+    }
+
+    fn line(&self, module: &Module, suffix: &str) -> String {
+        let start = format!("{} {}{suffix} ", module.path(), module.version());
+        let line = self.proxy.go_sum().lines().find(|line| line.starts_with(&start)).unwrap();
+        format!("{line}\n")
+    }
+
+    fn lines(&self, module: &Module) -> String {
+        self.line(module, "") + &self.line(module, "/go.mod")
+    }
+
+    fn hash(&self, module: &Module, suffix: &str) -> DirHash {
+        self.line(module, suffix).rsplit(' ').next().unwrap().trim().parse().unwrap()
+    }
+
+    fn project(&self, name: &str, says: &Says<'_>) -> PathBuf {
+        let project = self.directory.path().join(name);
+        std::fs::create_dir(&project).unwrap();
+        let named =
+            |module: &&Module| format!(r#"{{"Path":"{}","Version":"{}"}}"#, module.path(), module.version());
+        let required = says.required.iter().map(named).collect::<Vec<_>>().join(",");
+        let listed = says.listed.iter().map(named).collect::<Vec<_>>().join("\n");
+        let write = |file: &str, text: String| std::fs::write(project.join(file), text).unwrap();
+        write("go.mod", format!("module corp.example/{name}\n{}\n", says.go));
+        write(
+            "edit.json",
+            format!(r#"{{"Module":{{"Path":"corp.example/{name}"}},"Require":[{required}]}}"#),
+        );
+        write("list.json", format!(r#"{{"Path":"corp.example/{name}","Main":true}} {listed}"#));
+        if let Some(go_sum) = &says.go_sum {
+            write("go.sum", go_sum.clone());
+        }
+        project
+    }
+
+    fn prepare(&self, projects: &[PathBuf]) -> (Result<Prepared, BuildError>, Vec<String>) {
+        self.log.write_to(self.proxy.root()).unwrap();
+        let home = self.directory.path().to_str().unwrap();
+        let mut variables = vec![
+            ("HOME".to_owned(), home.to_owned()),
+            ("PATH".to_owned(), "/usr/bin:/bin".to_owned()),
+            ("GOSUMDB".to_owned(), self.log.key().to_string()),
+            ("GOWORK".to_owned(), "off".to_owned()),
+        ];
+        variables.extend(self.variables.iter().cloned());
+        let request = BuildRequest {
+            projects: projects.to_vec(),
+            toolchains: Vec::new(),
+            platforms: vec![Platform::of_this_program().unwrap()],
+            proxy: Some(self.goproxy.clone()),
+            locked: false,
+            now: "2026-11-24T08:15:00Z".parse().unwrap(),
+        };
+        let told = Told::default();
+        let prepared = build::prepare(&request, &Environment::new(variables, home), &told, &Stop::new());
+        (prepared, told.warnings.into_inner().unwrap())
+    }
+
+    /// A project that requires one module, which it has in its go.sum.
+    fn simple(&mut self) -> (Module, PathBuf) {
+        let module = self.public("a.example/m", "v1.0.0", &[("m.go", b"package m\n")]);
+        let says = Says {
+            go: "go 1.26.8",
+            required: &[&module],
+            listed: &[&module],
+            go_sum: Some(self.lines(&module)),
+        };
+        let project = self.project("simple", &says);
+        (module, project)
+    }
+
+    fn refused(&self, project: PathBuf) -> BuildError {
+        self.prepare(&[project]).0.unwrap_err()
+    }
+}
+
+#[test]
+fn everything_that_go_needs_without_a_network_is_carried() {
+    let mut world = World::new();
+    let built = world.public("a.example/built", "v1.0.0", &[("b.go", b"package b\n")]);
+    let graph = world.public("a.example/graph", "v1.0.0", &[]);
+    let pruned = world.public("a.example/pruned", "v0.9.0", &[]);
+    let unused = world.public("a.example/unused", "v1.2.0", &[("u.go", b"package u\n")]);
+    let project = world.project(
+        "svc",
+        &Says {
+            go: "go 1.26.8",
+            required: &[&built, &unused],
+            listed: &[&built, &graph, &pruned, &unused],
+            go_sum: Some(
+                world.lines(&built) + &world.line(&graph, "/go.mod") + &world.line(&unused, "/go.mod"),
+            ),
+        },
+    );
+    let (prepared, warnings) = world.prepare(&[project]);
+    let prepared = prepared.unwrap();
+    assert_eq!(warnings, Vec::<String>::new());
+    let carried = prepared.manifest.modules().iter();
+    let carried: Vec<_> = carried.map(|it| (it.module.clone(), it.zip.is_some())).collect();
+    assert_eq!(carried, [(built.clone(), true), (graph, false), (pruned, false), (unused, true)]);
+    assert_eq!(prepared.lock.name.as_str(), "svc");
+    assert!(prepared.lock.content.modules[&built].wanted_by.contains("corp.example/svc"));
+    let toolchain = &prepared.manifest.toolchains()[0];
+    let names: Vec<_> = toolchain.files.iter().map(|file| file.path.as_str()).collect();
+    assert_eq!(names, ["bin/go", "go.mod", "src/_go.mod"]);
+}
+
+#[test]
+fn files_that_are_not_those_of_go_sum_are_refused_and_not_kept() {
+    // bad-inputs #45, #106
+    let mut world = World::new();
+    let (module, project) = world.simple();
+    let name = format!("{}.zip", module.download_stem());
+    let good = world.proxy.read(&name);
+    let files = [("m.go", &b"package evil\n"[..])].into();
+    world.proxy.put(&name, &goproxy_tree::zip(&module.zip_prefix(), &files));
+    let error = world.refused(project.clone());
+    assert!(
+        matches!(&error, BuildError::Module(ModuleError::Hash { what, .. }) if *what == module.to_string()),
+        "{error}"
+    );
+    assert!(error.to_string().contains("simple/go.sum"), "{error}");
+    world.proxy.put(&name, &good);
+    assert!(world.prepare(&[project]).0.is_ok());
+}
+
+#[test]
+fn a_go_mod_that_is_not_that_of_go_sum_is_refused() {
+    // bad-inputs #43, #44
+    let mut world = World::new();
+    let (module, project) = world.simple();
+    world.proxy.put(&format!("{}.mod", module.download_stem()), b"module a.example/other\n");
+    let error = world.refused(project);
+    assert!(matches!(error, BuildError::Module(ModuleError::Hash { what, .. }) if what.ends_with("/go.mod")));
+}
+
+#[test]
+fn an_info_of_another_version_is_refused() {
+    // bad-inputs #44
+    let mut world = World::new();
+    let (module, project) = world.simple();
+    world.proxy.put(&format!("{}.info", module.download_stem()), br#"{"Version":"v1.0.1"}"#);
+    assert!(matches!(world.refused(project), BuildError::Module(ModuleError::Info { .. })));
+}
+
+#[test]
+fn a_bad_zip_is_refused_even_with_a_hash_that_fits() {
+    // bad-inputs #110
+    let mut world = World::new();
+    let (module, project) = world.simple();
+    let name = format!("{}.zip", module.download_stem());
+    let junk = [world.proxy.read(&name), b"junk".to_vec()].concat();
+    world.proxy.put(&name, &junk);
+    assert!(matches!(world.refused(project), BuildError::Module(ModuleError::Zip(_))));
+}
+
+#[test]
+fn a_toolchain_that_the_database_does_not_know_so_is_refused() {
+    let mut world = World::new();
+    let (_, project) = world.simple();
+    let toolchain = Platform::of_this_program().unwrap().to_string().replace('/', "-");
+    let toolchain = goproxy_tree::module("golang.org/toolchain", &format!("v0.0.1-go1.26.8.{toolchain}"));
+    let files = [("bin/go", &b"#!/bin/evil\n"[..])].into();
+    let zip = goproxy_tree::zip(&toolchain.zip_prefix(), &files);
+    world.proxy.put(&format!("{}.zip", toolchain.download_stem()), &zip);
+    let error = world.refused(project);
+    assert!(matches!(error, BuildError::Module(ModuleError::Hash { .. })));
+    assert!(error.to_string().contains("(checksum database)"), "{error}");
+}
+
+#[test]
+fn without_a_database_there_is_no_toolchain() {
+    let mut world = World::new();
+    let (_, project) = world.simple();
+    world.variables = vec![("GOSUMDB".to_owned(), "off".to_owned())];
+    assert!(matches!(world.refused(project), BuildError::Database(_)));
+}
+
+#[test]
+fn a_stale_line_of_go_sum_is_left_out_and_a_needed_one_is_not() {
+    let mut world = World::new();
+    let needed = world.public("a.example/m", "v1.0.0", &[]);
+    let h1 = DirHash::of_go_mod(Sha256Digest::of(b"long gone"));
+    let go_sum =
+        format!("{}a.example/gone v1.0.0 {h1}\na.example/gone v1.0.0/go.mod {h1}\n", world.lines(&needed));
+    let says = Says { go: "go 1.26.8", required: &[&needed], listed: &[&needed], go_sum: Some(go_sum) };
+    let stale = world.project("stale", &says);
+    let (prepared, warnings) = world.prepare(&[stale]);
+    assert_eq!(prepared.unwrap().manifest.modules().len(), 1);
+    assert!(warnings.iter().any(|warning| warning.contains("a.example/gone@v1.0.0")), "{warnings:?}");
+
+    let gone = goproxy_tree::module("a.example/gone", "v1.0.0");
+    let wanted = world.project("wanted", &Says { listed: &[&needed, &gone], ..says });
+    assert!(matches!(world.refused(wanted), BuildError::NotServed { module, .. } if module == gone));
+}
+
+#[test]
+fn a_project_without_go_sum_is_told_how_to_get_one() {
+    let mut world = World::new();
+    let module = world.public("a.example/m", "v1.0.0", &[]);
+    let says = Says { go: "go 1.26.8", required: &[&module], listed: &[&module], go_sum: None };
+    let untidy = world.project("untidy", &says);
+    let error = world.refused(untidy);
+    assert!(matches!(error, BuildError::NoGoSum { .. }));
+    assert_eq!(error.hint(), Some("`go mod tidy` writes it"));
+    let alone = world.project("alone", &Says { required: &[], listed: &[], ..says });
+    assert!(world.prepare(&[alone]).0.unwrap().manifest.modules().is_empty());
+}
+
+#[test]
+fn projects_that_contradict_each_other_are_refused() {
+    let mut world = World::new();
+    let (module, one) = world.simple();
+    let other = world.line(&module, "/go.mod").replace("/go.mod", "");
+    let says = Says { go: "go 1.26.8", required: &[], listed: &[], go_sum: Some(other) };
+    let two = world.project("two", &says);
+    assert!(matches!(world.prepare(&[one, two]).0, Err(BuildError::Contradiction(_))));
+}
+
+#[test]
+fn a_private_module_needs_a_pattern_where_no_go_sum_names_it() {
+    let mut world = World::new();
+    let private = world.proxy.add("corp.example/private", "v1.0.0", &[]);
+    let says = Says { go: "go 1.26.8", required: &[], listed: &[&private], go_sum: Some(String::new()) };
+    let project = world.project("svc", &says);
+    let error = world.refused(project.clone());
+    assert!(matches!(error, BuildError::Prove(_)) && error.hint().is_some());
+    world.variables = vec![("GONOSUMDB".to_owned(), "corp.example/*".to_owned())];
+    let (prepared, warnings) = world.prepare(&[project]);
+    assert_eq!(prepared.unwrap().manifest.modules()[0].module, private);
+    assert!(warnings[0].contains("nobody vouches for `corp.example/private@v1.0.0`"), "{warnings:?}");
+}
+
+#[test]
+fn a_minor_release_gets_its_newest_patch_that_is_really_served() {
+    let mut world = World::new();
+    let missing = world.toolchain("1.26.10");
+    let forbidden = world.toolchain("1.26.9");
+    let server = ScriptedServer::serve(world.proxy.root());
+    world.goproxy = server.url();
+    let info = |module: &Module| format!("/{}.info", module.download_stem());
+    for (module, status) in [(&missing, 404), (&forbidden, 403)] {
+        let fault = Fault::Status(status, Vec::new(), "not carried".to_owned());
+        server.fail(&info(module), vec![fault; 4]);
+    }
+    let says = Says { go: "go 1.26", required: &[], listed: &[], go_sum: None };
+    let project = world.project("svc", &says);
+    let (prepared, warnings) = world.prepare(&[project]);
+    assert_eq!(prepared.unwrap().manifest.toolchains()[0].version.to_string(), "1.26.8");
+    assert_eq!(warnings.len(), 2, "{warnings:?}");
+    assert!(warnings[0].starts_with("go1.26.10 is not served by the proxies"), "{warnings:?}");
+}
