@@ -51,7 +51,10 @@ fn run(options: &Options) -> Result<()> {
     writeln!(out, "two threads did {:.2} times the work of one, after\n", probe::speed_up())?;
     write!(out, "{}", table::Table(&table))?;
     if options.quick {
-        writeln!(out, "\n--quick: packs at level 3 instead of 19, fewer rounds and modules. Sizes are not the real ones.")?;
+        writeln!(
+            out,
+            "\n--quick: packs at level 3 instead of 19, fewer rounds and modules. Sizes are not the real ones."
+        )?;
     }
     Ok(())
 }

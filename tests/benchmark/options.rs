@@ -11,11 +11,14 @@ const LEVEL: i32 = 19;
 
 /// Measure goferry and goport against tar, gzip, zstd, sha256sum and go
 #[derive(Parser, Debug)]
-#[command(name = "benchmark", after_help = "\
+#[command(
+    name = "benchmark",
+    after_help = "\
 Examples:
   cargo benchmark                          everything; ten minutes on two cores
   cargo benchmark --quick                  level 3, one round: to see that it works
-  cargo benchmark --only install --only refusal --rounds 9")]
+  cargo benchmark --only install --only refusal --rounds 9"
+)]
 pub(crate) struct Options {
     /// Rounds of each row; the least time of each side counts [default: 5, with --quick 1]
     #[arg(long, value_name = "N")]

@@ -1,5 +1,6 @@
 //! Directories that are made for one run and removed after it.
 
+use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
@@ -54,7 +55,7 @@ pub(crate) fn remove_tree(path: &Path) -> Result<()> {
     for entry in WalkDir::new(path) {
         let entry = entry?;
         if entry.file_type().is_dir() {
-            fs_err::set_permissions(entry.path(), PermissionsExt::from_mode(0o700))?;
+            fs_err::set_permissions(entry.path(), Permissions::from_mode(0o700))?;
         }
     }
     Ok(fs_err::remove_dir_all(path)?)

@@ -29,7 +29,7 @@ pub(crate) fn read_key(path: &Path) -> Result<SecretKey> {
 
 /// Opens a bundle that the benchmark's key signed.
 pub(crate) fn open(bundle: &Utf8Path, key: &SecretKey) -> Result<VerifiedBundle<BundleFile>> {
-    Ok(goport::open_bundle(bundle, &TrustPolicy::any_of([(key.public_key(), Scope::Everything)]))?)
+    Ok(goport::open_bundle(bundle, &TrustPolicy::any_of([(key.public_key(), Scope::EveryChannel)]))?)
 }
 
 /// Writes a bundle of these modules of a bundle, and says how many bytes its packs have.
@@ -116,7 +116,7 @@ impl BlobSink for Collect<'_> {
     fn begin(&mut self, blob: &Blob) -> std::result::Result<(), Infallible> {
         self.keeping = self.wanted.contains(&blob.sha256);
         if self.keeping {
-            self.blobs.push(blob.clone());
+            self.blobs.push(*blob);
         }
         Ok(())
     }

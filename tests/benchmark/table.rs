@@ -64,7 +64,14 @@ impl Row {
     /// The sizes of both sides.
     pub(crate) fn sizes(what: &'static str, goal: Option<Goal>, ours: u64, theirs: u64) -> Self {
         let measured = Figure::Ratio(to_f64(ours) / to_f64(theirs));
-        Self { what, goal, measured, ours: Bytes(ours).to_string(), theirs: Bytes(theirs).to_string(), rounds: 1 }
+        Self {
+            what,
+            goal,
+            measured,
+            ours: Bytes(ours).to_string(),
+            theirs: Bytes(theirs).to_string(),
+            rounds: 1,
+        }
     }
 
     /// The time of our side alone.
