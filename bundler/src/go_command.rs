@@ -3,7 +3,9 @@
 use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
+use std::thread;
+use std::time::Duration;
 
 use serde::Deserialize;
 use thiserror::Error;
@@ -13,7 +15,7 @@ use crate::proxy_list::{DiscoverError, go_setting};
 use goferry_terminal::Environment;
 
 /// Variables of the user that `go` gets: how programs are found, where temporary files go, how the network is reached.
-const PASSED: [&str; 13] = [
+const PASSED: [&str; 11] = [
     "PATH",
     "TMPDIR",
     "HTTP_PROXY",
@@ -25,13 +27,15 @@ const PASSED: [&str; 13] = [
     "SSL_CERT_FILE",
     "SSL_CERT_DIR",
     "NETRC",
-    "GODEBUG",
-    "LANG",
 ];
 /// Settings of the user that `go` gets, from a variable or from the user's `go env` file.
 const SETTINGS: [&str; 6] = ["GOPRIVATE", "GONOPROXY", "GONOSUMDB", "GOSUMDB", "GOINSECURE", "GOAUTH"];
 /// Characters of what `go` said that are shown.
 const DETAIL_CHARS: usize = 2000;
+
+/// How often and how long to wait for a program that is still open for writing.
+const BUSY_TRIES: u32 = 20;
+const BUSY_PAUSE: Duration = Duration::from_millis(20);
 
 /// A `go` of our own, with directories of its own: nothing of the user's is read or changed, but what is named above.
 #[derive(Clone, Debug)]
@@ -191,13 +195,8 @@ impl GoCommand {
         arguments: &[&str],
     ) -> Result<Vec<T>, GoCommandError> {
         tracing::debug!(?arguments, directory = %directory.display(), "go");
-        let output = Command::new(&self.program)
-            .args(arguments)
-            .current_dir(directory)
-            .env_clear()
-            .envs(self.variables.iter().map(|(name, value)| (name, value)))
-            .stdin(Stdio::null())
-            .output()
+        let output = self
+            .output(directory, arguments)
             .map_err(|source| GoCommandError::Start { program: self.program.clone(), source })?;
         let (arguments, directory) = (arguments.join(" "), directory.to_owned());
         if !output.status.success() {
@@ -211,6 +210,21 @@ impl GoCommand {
             directory,
             source,
         })
+    }
+
+    /// A thread that started a program while `go` was being written lent the open file to it for a moment: wait for
+    /// that.
+    fn output(&self, directory: &Path, arguments: &[&str]) -> io::Result<Output> {
+        let mut command = Command::new(&self.program);
+        command.args(arguments).current_dir(directory).env_clear();
+        command.envs(self.variables.iter().map(|(name, value)| (name, value))).stdin(Stdio::null());
+        for _ in 0..BUSY_TRIES {
+            match command.output() {
+                Err(error) if error.kind() == io::ErrorKind::ExecutableFileBusy => thread::sleep(BUSY_PAUSE),
+                output => return output,
+            }
+        }
+        command.output()
     }
 }
 

@@ -9,6 +9,7 @@ use goferry_manifest::module::MajorMismatch;
 use goferry_manifest::{
     Channel, DirHash, GoRelease, Module, ModulePath, ModuleVersion, Platform, Sequence, Timestamp,
 };
+use goferry_terminal::Environment;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -109,6 +110,13 @@ pub enum MalformedLock {
     /// The same twice.
     #[error("`{0}` is listed twice")]
     Twice(String),
+}
+
+/// A SOURCE_DATE_EPOCH that is no time.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("SOURCE_DATE_EPOCH is `{}`, which is not a number of seconds since 1970", text.escape_debug())]
+pub struct MomentError {
+    text: String,
 }
 
 impl LockedContent {
@@ -233,6 +241,14 @@ fn check_same_versions(old: &LockedContent, new: &LockedContent) -> Result<(), L
         }
     }
     Ok(())
+}
+
+/// What a changed lock gets as `created`: SOURCE_DATE_EPOCH where it is set, else what the clock says
+/// (<https://reproducible-builds.org/specs/source-date-epoch/>).
+pub fn moment(environment: &Environment, clock: Timestamp) -> Result<Timestamp, MomentError> {
+    let Some(text) = environment.text("SOURCE_DATE_EPOCH") else { return Ok(clock) };
+    let seconds = text.parse().ok().and_then(Timestamp::from_unix);
+    seconds.ok_or_else(|| MomentError { text: text.to_owned() })
 }
 
 #[derive(Serialize, Deserialize)]
@@ -372,6 +388,15 @@ wanted_by = ["a.b/web", "cli"]
         let old = lock();
         let error = Lock::reconcile(Some(&old), &old.name, content(Some(OTHER)), old.created).unwrap_err();
         assert!(matches!(error, LockError::Contradiction { what, .. } if what == "a.b/d@v1.9.0"));
+    }
+
+    #[test]
+    fn the_moment_of_a_reproducible_build_goes_before_the_clock() {
+        let clock = at("2026-11-24T08:15:00Z");
+        let with = |value: &str| moment(&Environment::new([("SOURCE_DATE_EPOCH", value)], "/"), clock);
+        assert_eq!(with(""), Ok(clock));
+        assert_eq!(with("86400"), Ok(at("1970-01-02T00:00:00Z")));
+        assert!(with("yesterday").is_err() && with("1e9").is_err() && with("9223372036854775807").is_err());
     }
 
     #[test]

@@ -67,10 +67,12 @@ pub enum Kind {
 pub struct Dir {
     fd: OwnedFd,
     path: Utf8PathBuf,
-    /// The modes given to `openat` arrive unchanged: neither umask nor a default ACL takes part.
-    exact_modes: bool,
+    /// Permission bits that may not arrive when a file is made here: by the umask, or a default ACL.
+    masked: u32,
 }
 
+/// Until it is known better.
+const EVERY_BIT: u32 = 0o777;
 const DIRECTORY: OFlags =
     OFlags::DIRECTORY.union(OFlags::RDONLY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 /// `O_NONBLOCK`: opening a FIFO must not wait for a writer.
@@ -83,7 +85,7 @@ impl Dir {
     pub fn open(path: &Utf8Path) -> Result<Self, FsError> {
         let fd = rustix::fs::open(path.as_std_path(), DIRECTORY, Mode::empty())
             .map_err(|errno| FsError::new("open the directory", path, errno))?;
-        Ok(Self { fd, path: path.to_owned(), exact_modes: false })
+        Ok(Self { fd, path: path.to_owned(), masked: EVERY_BIT })
     }
 
     /// Opens a directory; makes it, and those above it, where they are missing. New ones have `mode`.
@@ -100,7 +102,7 @@ impl Dir {
             DIRECTORY.difference(OFlags::NOFOLLOW),
             Mode::empty(),
         ) {
-            Ok(fd) => Self { fd, path: parent.to_owned(), exact_modes: false },
+            Ok(fd) => Self { fd, path: parent.to_owned(), masked: EVERY_BIT },
             Err(Errno::NOENT) => Self::open_or_create_all(parent, mode)?,
             Err(errno) => return Err(FsError::new("open the directory", parent, errno)),
         };
@@ -118,7 +120,7 @@ impl Dir {
     pub fn open_dir(&self, name: &str) -> Result<Self, FsError> {
         let fd = rustix::fs::openat(&self.fd, name, DIRECTORY, Mode::empty())
             .map_err(|errno| self.error("open the directory", name, errno))?;
-        Ok(Self { fd, path: self.path.join(name), exact_modes: self.exact_modes })
+        Ok(Self { fd, path: self.path.join(name), masked: self.masked })
     }
 
     /// The directory at a relative path of single elements, none of which may be a link.
@@ -132,7 +134,7 @@ impl Dir {
         rustix::fs::mkdirat(&self.fd, name, Mode::RWXU)
             .map_err(|errno| self.error("create the directory", name, errno))?;
         let dir = self.open_dir(name)?;
-        if mode != 0o700 || !self.exact_modes {
+        if mode != 0o700 || self.masked & 0o700 != 0 {
             dir.set_mode(mode)?;
         }
         Ok(dir)
@@ -148,10 +150,11 @@ impl Dir {
 
     /// Makes a file that must not exist yet.
     pub fn create_file(&self, name: &str, mode: u32) -> Result<NewFile, FsError> {
+        let masked = mode & self.masked != 0;
         let mode = Mode::from_raw_mode(mode);
         let fd = rustix::fs::openat(&self.fd, name, CREATE, mode)
             .map_err(|errno| self.error("create", name, errno))?;
-        if !self.exact_modes {
+        if masked {
             rustix::fs::fchmod(&fd, mode).map_err(|errno| self.error("set the mode of", name, errno))?;
         }
         Ok(NewFile { file: File::from(fd), path: self.path.join(name) })
@@ -380,14 +383,14 @@ impl Dir {
             .map_err(|errno| FsError::new("examine the file system of", &self.path, errno))
     }
 
-    /// Finds out whether modes arrive here as they are given, so that no file below needs a second call for its own.
+    /// Finds out which bits of a mode arrive here, so that most files below need no second call for theirs.
     pub fn learn_modes(&mut self) -> Result<(), FsError> {
         const PROBE: &str = ".mode-probe";
         let fd = rustix::fs::openat(&self.fd, PROBE, CREATE, Mode::from_raw_mode(0o777))
             .map_err(|errno| self.error("create", PROBE, errno))?;
         let stat = rustix::fs::fstat(&fd).map_err(|errno| self.error("examine", PROBE, errno))?;
         self.remove_file(PROBE)?;
-        self.exact_modes = stat.st_mode & 0o7777 == 0o777;
+        self.masked = EVERY_BIT & !stat.st_mode;
         Ok(())
     }
 

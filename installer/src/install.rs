@@ -211,6 +211,7 @@ pub fn install(request: &InstallRequest<'_>, reporter: &dyn Reporter) -> Result<
     if plan.action == Action::Nothing {
         return Ok(Installed { plan, signers: bundle.signers().to_vec(), log_error: None });
     }
+    reporter.planned(&plan);
     places.remove_leftovers(&observed)?;
     let incoming = incoming(&bundle);
     let manifests: Vec<_> = crate::plan::manifests(&incoming, &observed).into_values().collect();

@@ -426,3 +426,68 @@ fn module_component(carried: &CarriedModule, state: ComponentState) -> Component
 fn list(platforms: &BTreeSet<Platform>) -> String {
     platforms.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
+
+#[cfg(test)]
+mod tests {
+    use goferry_manifest::bundle::{File, Table};
+
+    use super::*;
+    use crate::host::Volume;
+
+    fn manifest() -> Manifest {
+        let file = File { path: "VERSION".parse().unwrap(), size: 1 << 20, sha256: Sha256Digest::of(b"any") };
+        let mut toolchain = Toolchain {
+            version: "1.27.3".parse().unwrap(),
+            platform: "linux/amd64".parse().unwrap(),
+            h1: DirHash::of_files([]),
+            files: vec![file.clone()],
+        };
+        let prefix = toolchain.module().zip_prefix();
+        toolchain.h1 = DirHash::of_prefixed(&prefix, [("VERSION", file.sha256)]);
+        Manifest::new(vec![toolchain], Vec::new()).unwrap()
+    }
+
+    fn plan_with(volume: impl FnOnce(&mut Volume)) -> Result<Plan, PlanError> {
+        let digest = Sha256Digest::of(b"");
+        let table = Table { sha256: digest, size: 0, content_sha256: digest, content_size: 0 };
+        let created = "2026-11-24T08:15:00Z".parse().unwrap();
+        let cover = Cover::new("web".parse().unwrap(), Sequence::FIRST, created, [table; 3]);
+        let manifest = manifest();
+        let incoming = Incoming { id: digest, cover: &cover, manifest: &manifest, signers: BTreeSet::new() };
+        let mut host = Host {
+            platform: "linux/amd64".parse().ok(),
+            kernel: "4.18.0".to_owned(),
+            uid: 0,
+            volume: Volume {
+                free_bytes: 1 << 30,
+                free_inodes: Some(1 << 20),
+                read_only: false,
+                no_exec: false,
+            },
+        };
+        volume(&mut host.volume);
+        plan(&incoming, &Observed::default(), &host, Downgrade::Refuse)
+    }
+
+    #[test]
+    fn a_plan_is_made_where_there_is_room() {
+        let plan = plan_with(|_| {}).unwrap();
+        assert_eq!((plan.generation, plan.parent), (1, None));
+        assert!(plan.writes.bytes >= 1 << 20);
+        assert!(plan_with(|volume| volume.free_inodes = None).is_ok());
+    }
+
+    #[test]
+    fn where_there_is_none_it_says_so_before_anything_is_written() {
+        // bad-inputs #72, #73, #77, #78
+        let refused = |volume: fn(&mut Volume)| {
+            let error = plan_with(volume).unwrap_err();
+            assert!(!error.is_refusal());
+            error
+        };
+        assert!(matches!(refused(|it| it.free_bytes = 1 << 20), PlanError::Space { free: 0x10_0000, .. }));
+        assert!(matches!(refused(|it| it.free_inodes = Some(3)), PlanError::Inodes { free: 3, .. }));
+        assert!(matches!(refused(|it| it.read_only = true), PlanError::ReadOnly));
+        assert!(matches!(refused(|it| it.no_exec = true), PlanError::NoExec));
+    }
+}

@@ -1,11 +1,11 @@
 //! JSON documents, read without any leniency.
 //!
 //! Refused: duplicate and unknown keys, trailing bytes, a byte-order mark, invalid UTF-8 and lone surrogates, numbers
-//! that are not plain integers in range, nesting deeper than [`Limits::json_depth`]. Each document names its own
-//! `type`, so that one can never be taken for another.
+//! that are not plain integers in range, `null`, objects written as arrays of their values, nesting deeper than
+//! [`Limits::json_depth`]. Each document names its own `type`, so that one can never be taken for another.
 
 use serde::Serialize;
-use serde::de::DeserializeOwned;
+use serde::de::{Deserialize, DeserializeOwned, Deserializer};
 use thiserror::Error;
 
 use crate::limits::Limits;
@@ -33,6 +33,12 @@ pub enum JsonError {
         /// The limit.
         limit: usize,
     },
+    /// An array of values of different kinds, or of arrays: no document has one.
+    #[error("byte {offset}: an array holds arrays, or values of different kinds")]
+    MixedArray {
+        /// Where the value begins.
+        offset: usize,
+    },
     /// Not JSON, or not of the document's shape.
     #[error(transparent)]
     Malformed(#[from] serde_json::Error),
@@ -46,7 +52,7 @@ struct OnlyType {
 
 /// Reads a document that is all of `bytes`.
 pub(crate) fn parse<T: Document>(bytes: &[u8]) -> Result<T, JsonError> {
-    check_depth(bytes)?;
+    check_shape(bytes)?;
     let OnlyType { name } = serde_json::from_slice(bytes)?;
     if name != T::TYPE {
         return Err(JsonError::OtherType { expected: T::TYPE, actual: name.chars().take(80).collect() });
@@ -69,21 +75,52 @@ pub(crate) fn to_readable_bytes<T: Document>(document: &T) -> Vec<u8> {
     bytes
 }
 
-fn check_depth(bytes: &[u8]) -> Result<(), JsonError> {
+/// Reads a field that may be absent but, where it is there, is not `null`. For `#[serde(default, deserialize_with)]`.
+pub(crate) fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
+}
+
+/// Checks depth and arrays of a text that need not be JSON.
+///
+/// serde takes `[1, "x"]` for an object with the values 1 and "x". The fields of each object of the format are of
+/// different kinds, so that no such array passes where one kind is asked of all values of an array.
+fn check_shape(bytes: &[u8]) -> Result<(), JsonError> {
     let limit = Limits::FORMAT_1.json_depth;
-    let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
-    for byte in bytes {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' if in_string => escaped = true,
-            b'"' => in_string = !in_string,
-            b'[' | b'{' if !in_string => {
-                depth += 1;
-                if depth > limit {
-                    return Err(JsonError::TooDeep { limit });
-                }
+    // What is open, outermost first: an object (`None`), or an array and how its values begin (0: none came yet).
+    let mut open: Vec<Option<u8>> = Vec::with_capacity(limit);
+    let (mut in_string, mut escaped, mut in_array_before_value) = (false, false, false);
+    for (offset, byte) in bytes.iter().enumerate() {
+        if in_string {
+            match byte {
+                _ if escaped => escaped = false,
+                b'\\' => escaped = true,
+                b'"' => in_string = false,
+                _ => {}
             }
-            b']' | b'}' if !in_string => depth = depth.saturating_sub(1),
+            continue;
+        }
+        if byte.is_ascii_whitespace() {
+            continue;
+        }
+        if std::mem::take(&mut in_array_before_value) && *byte != b']' {
+            let kind = if byte.is_ascii_digit() || *byte == b'-' { b'0' } else { *byte };
+            let kinds = open.last_mut().and_then(Option::as_mut).filter(|kinds| **kinds != kind);
+            if kind == b'[' || kinds.is_some_and(|kinds| std::mem::replace(kinds, kind) != 0) {
+                return Err(JsonError::MixedArray { offset });
+            }
+        }
+        match byte {
+            b'"' => in_string = true,
+            b'[' | b'{' if open.len() == limit => return Err(JsonError::TooDeep { limit }),
+            b'{' => open.push(None),
+            b'[' => {
+                open.push(Some(0));
+                in_array_before_value = true;
+            }
+            b']' | b'}' => drop(open.pop()),
+            b',' => in_array_before_value = matches!(open.last(), Some(Some(_))),
             _ => {}
         }
     }
@@ -119,6 +156,15 @@ mod tests {
         kind: SampleType,
         number: u64,
         text: String,
+        #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
+        parts: Option<Vec<Part>>,
+    }
+
+    #[derive(Debug, PartialEq, Serialize, serde::Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Part {
+        size: u64,
+        name: String,
     }
     document!(Sample, SampleType = "goferry/sample/v1");
 
@@ -166,6 +212,22 @@ mod tests {
         for (name, bytes) in cases {
             assert!(parse::<Sample>(&bytes).is_err(), "{name}");
         }
+    }
+
+    #[test]
+    fn an_object_has_one_form() {
+        let with_parts = |parts: &str| GOOD.replace('}', &format!(",\"parts\":{parts}}}"));
+        for good in ["[]", "[ ]", r#"[{"size":1,"name":"[1,\"a\\"}, {"size":2,"name":"b"}]"#] {
+            let json = with_parts(good);
+            assert!(parse::<Sample>(json.as_bytes()).is_ok(), "{json}");
+        }
+        // serde would take each of these.
+        for bad in [r#"[[1,"a"]]"#, r#"[{"size":1,"name":"a"},[2,"b"]]"#, "null"] {
+            let json = with_parts(bad);
+            assert!(parse::<Sample>(json.as_bytes()).is_err(), "{json}");
+        }
+        assert!(parse::<Sample>(br#"["goferry/sample/v1",7,"x",[]]"#).is_err());
+        assert!(matches!(check_shape(br#"{"a": [ "x" , 1]}"#), Err(JsonError::MixedArray { offset: 14 })));
     }
 
     #[test]

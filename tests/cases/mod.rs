@@ -1,5 +1,7 @@
 //! The promises.
 
+mod bad_bundles;
+mod bundles;
 mod checksum_database;
 mod fetch_faults;
 mod fetch_sources;

@@ -106,3 +106,28 @@ fn the_cli_fixture_is_fetched_and_proven_and_its_lock_is_stable() {
     assert_eq!(std::fs::read_to_string(&lock_path).unwrap(), lock);
     assert_eq!(second.manifest, first.manifest);
 }
+
+#[test]
+fn all_fixtures_together_are_fetched_and_proven() {
+    if std::env::var_os("GOFERRY_TEST_OFFLINE").is_some_and(|value| value == "1") {
+        eprintln!("skipped without a network: all_fixtures_together_are_fetched_and_proven");
+        return;
+    }
+    let directory = TempDir::new().unwrap();
+    let names = ["web", "cli", "tools", "vendored", "toolchain-line"];
+    let (prepared, told) = prepare(&request(&names.map(fixture), "2026-11-24T08:15:00Z"), directory.path());
+    let prepared = prepared.unwrap();
+    assert_eq!(told.warnings.into_inner().unwrap(), Vec::<String>::new());
+    let toolchains = prepared.manifest.toolchains().iter();
+    assert_eq!(toolchains.map(|it| it.version.to_string()).collect::<Vec<_>>(), ["1.26.8", "1.27.3"]);
+    assert_eq!(prepared.lock.name.as_str(), "web");
+    // What graph pruning keeps out of go.sum is carried too, and was proven by the checksum database.
+    let go_sums: String =
+        names.map(|name| std::fs::read_to_string(fixture(name).join("go.sum")).unwrap()).concat();
+    let is_named = |module: &goferry_manifest::Module| {
+        go_sums.contains(&format!("{} {}/go.mod ", module.path(), module.version()))
+    };
+    let carried = prepared.manifest.modules().iter().map(|carried| &carried.module);
+    let (summed, pruned): (Vec<_>, Vec<_>) = carried.partition(|module| is_named(module));
+    assert!(summed.len() > 60 && pruned.len() > 10, "{} {}", summed.len(), pruned.len());
+}

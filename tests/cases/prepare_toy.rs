@@ -23,6 +23,7 @@ struct World {
     log: LogBuilder,
     variables: Vec<(String, String)>,
     goproxy: String,
+    locked: bool,
 }
 
 /// What a project's go.mod, go.sum and `go` say.
@@ -42,6 +43,7 @@ impl World {
             proxy,
             log: LogBuilder::new("db.example", [5; 32]),
             variables: Vec::new(),
+            locked: false,
             directory,
         };
         world.toolchain("1.26.8");
@@ -115,7 +117,7 @@ impl World {
             toolchains: Vec::new(),
             platforms: vec![Platform::of_this_program().unwrap()],
             proxy: Some(self.goproxy.clone()),
-            locked: false,
+            locked: self.locked,
             now: "2026-11-24T08:15:00Z".parse().unwrap(),
         };
         let told = Told::default();
@@ -316,4 +318,28 @@ fn a_minor_release_gets_its_newest_patch_that_is_really_served() {
     assert_eq!(prepared.unwrap().manifest.toolchains()[0].version.to_string(), "1.26.8");
     assert_eq!(warnings.len(), 2, "{warnings:?}");
     assert!(warnings[0].starts_with("go1.26.10 is not served by the proxies"), "{warnings:?}");
+}
+
+#[test]
+fn a_lock_changes_with_its_content_only_and_not_at_all_where_that_is_forbidden() {
+    let mut world = World::new();
+    let (module, project) = world.simple();
+    world.locked = true;
+    assert!(matches!(world.refused(project.clone()), BuildError::LockWouldChange { .. }));
+    world.locked = false;
+    let first = world.prepare(std::slice::from_ref(&project)).0.unwrap();
+    first.save_lock().unwrap();
+    world.locked = true;
+    let same = world.prepare(std::slice::from_ref(&project)).0.unwrap();
+    assert_eq!(same.lock, first.lock);
+
+    let says = Says { go: "go 1.26.8", required: &[], listed: &[], go_sum: Some(world.lines(&module)) };
+    let other = world.project("other", &says);
+    let both = [project, other];
+    assert!(matches!(world.prepare(&both).0, Err(BuildError::LockWouldChange { .. })));
+    world.locked = false;
+    let next = world.prepare(&both).0.unwrap();
+    assert_eq!((first.lock.sequence.get(), next.lock.sequence.get()), (1, 2));
+    let wanted_by: Vec<_> = next.lock.content.modules[&module].wanted_by.iter().cloned().collect();
+    assert_eq!(wanted_by, ["corp.example/other", "corp.example/simple"]);
 }

@@ -51,7 +51,7 @@ impl Graph {
         fs::create_private_directories(&work).map_err(in_work)?;
         let overlay = fs::temporary_directory(&work).map_err(in_work)?;
         write_overlay(overlay.path(), harvest).map_err(in_work)?;
-        let goproxy = format!("file://{},{}", overlay.path().display(), goproxy(&fetcher.settings().proxies));
+        let goproxy = format!("{},{}", file_url(overlay.path()), goproxy(&fetcher.settings().proxies));
         let go = GoCommand::new(goroot, &work, &goproxy, environment)?;
         let answers = parallel::run(projects.iter().collect(), PROJECTS, &Stop::new(), |it| ask(&go, it))?;
         let mut graph = Self::default();
@@ -148,6 +148,12 @@ fn write_overlay(root: &Path, harvest: &Harvest) -> std::io::Result<()> {
     Ok(())
 }
 
+/// The address of a directory as an entry of GOPROXY: its separators are escaped too.
+fn file_url(directory: &Path) -> String {
+    let url = url::Url::from_directory_path(directory).expect("the cache has an absolute path");
+    url.as_str().trim_end_matches('/').replace(',', "%2C").replace('|', "%7C")
+}
+
 /// The list as GOPROXY has it, with the credentials that its display leaves out.
 fn goproxy(proxies: &ProxyList) -> String {
     let mut text = String::new();
@@ -169,6 +175,11 @@ fn goproxy(proxies: &ProxyList) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_directory_of_any_name_is_one_entry() {
+        assert_eq!(file_url(Path::new("/tmp/a b,c|d%e/f")), "file:///tmp/a%20b%2Cc%7Cd%25e/f");
+    }
 
     #[test]
     fn go_gets_the_list_with_its_credentials() {

@@ -302,5 +302,28 @@ fn channel_of(directory: &Path) -> Result<Channel, BuildError> {
     name.parse().map_err(|_| fail())
 }
 
-/// A map that knows which projects want what.
-pub(crate) type WantedBy = BTreeMap<Module, BTreeSet<String>>;
+/// The projects, by the paths of their modules, that want a module.
+type WantedBy = BTreeMap<Module, BTreeSet<String>>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bundle_is_named_after_its_first_project() {
+        let parent = tempfile::tempdir().unwrap();
+        let name = |directory: &str| {
+            let directory = parent.path().join(directory);
+            std::fs::create_dir_all(&directory).unwrap();
+            channel_of(&directory).map(|channel| channel.to_string())
+        };
+        for (directory, expected) in
+            [("web", "web"), ("web/.", "web"), ("My Service", "my-service"), ("_x.y", "x.y"), (".éa", "a")]
+        {
+            assert_eq!(name(directory).unwrap(), expected);
+        }
+        assert!(matches!(name("é"), Err(BuildError::NoName { .. })));
+        assert!(matches!(channel_of(&parent.path().join("none")), Err(BuildError::NoName { .. })));
+        assert_eq!(name(&"a".repeat(100)).unwrap().len(), 64);
+    }
+}

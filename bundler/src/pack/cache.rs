@@ -57,23 +57,17 @@ impl PackCache {
     }
 
     fn path(&self, blobs: &[Blob], parameters: Parameters) -> PathBuf {
-        let recipe = Recipe::of(blobs, parameters, frame::zstd_release());
+        let recipe = recipe(blobs, parameters, frame::zstd_release());
         self.directory.join(format!("{recipe}.zst"))
     }
 }
 
 /// The digest of everything that a frame depends on.
-struct Recipe;
-
-impl Recipe {
-    fn of(blobs: &[Blob], parameters: Parameters, zstd_release: &str) -> Sha256Digest {
-        let Parameters { level, window_log, search } = parameters;
-        let mut text = format!("zstd {zstd_release} level {level} window {window_log} search {search:?}\n");
-        for Blob { sha256, size } in blobs {
-            text.push_str(&format!("{sha256} {size}\n"));
-        }
-        Sha256Digest::of(text.as_bytes())
-    }
+fn recipe(blobs: &[Blob], parameters: Parameters, zstd_release: &str) -> Sha256Digest {
+    let Parameters { level, window_log, search } = parameters;
+    let mut text = format!("zstd {zstd_release} level {level} window {window_log} search {search:?}\n");
+    text.extend(blobs.iter().map(|blob| format!("{}\n", blob.sha256)));
+    Sha256Digest::of(text.as_bytes())
 }
 
 fn describe(blobs: &[Blob], frame: &[u8]) -> Pack {
@@ -106,5 +100,28 @@ impl BlobSink for Discard {
 
     fn finish(&mut self) -> Result<(), Infallible> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cached_frame_is_found_only_by_all_that_it_depends_on() {
+        let blob = |content: &[u8]| Blob { sha256: Sha256Digest::of(content), size: content.len() as u64 };
+        let (a, b) = (blob(b"a"), blob(b"b"));
+        let parameters = Parameters::of_packs(19);
+        let recipes = [
+            recipe(&[a, b], parameters, "1.5.7"),
+            recipe(&[b, a], parameters, "1.5.7"),
+            recipe(&[a], parameters, "1.5.7"),
+            recipe(&[a, b], parameters, "1.5.8"),
+            recipe(&[a, b], Parameters { level: 18, ..parameters }, "1.5.7"),
+            recipe(&[a, b], Parameters { window_log: 27, ..parameters }, "1.5.7"),
+            recipe(&[a, b], Parameters { search: frame::Search::LongDistance, ..parameters }, "1.5.7"),
+        ];
+        let distinct: std::collections::BTreeSet<_> = recipes.iter().collect();
+        assert_eq!(distinct.len(), recipes.len());
     }
 }

@@ -49,6 +49,8 @@ pub enum Stage {
 pub trait Reporter: Sync {
     /// The next stage begins.
     fn stage(&self, _stage: Stage) {}
+    /// This is what will be done; told before anything is written.
+    fn planned(&self, _plan: &Plan) {}
     /// So many bytes of the stage are done. Called from several threads.
     fn progress(&self, _done: u64, _total: u64) {}
 }
@@ -310,7 +312,7 @@ impl<S: ReadAt + Sync> Writing<'_, S> {
         let Some(current) = &self.observed.current else { return Ok(Vec::new()) };
         let name = &current.receipt.trees.modcache;
         match crate::fs::optional(self.dirs.modcache.open_dir(name))? {
-            Some(previous) => modcache.link(staging, previous, &current.receipt.zips, self.run),
+            Some(previous) => modcache.link(staging, previous, &current.receipt.zips, self.budget, self.run),
             None => Ok(Vec::new()),
         }
     }

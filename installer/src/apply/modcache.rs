@@ -89,13 +89,13 @@ impl<'m> Modcache<'m> {
         staging: &Staging<'_>,
         previous: Dir,
         zips: &BTreeMap<String, Sha256Digest>,
+        budget: &HandleBudget,
         run: &Run<'_>,
     ) -> Result<Vec<bool>, ApplyError> {
         run.reporter.stage(Stage::Link);
         let zips: BTreeMap<usize, Sha256Digest> =
             self.zips.iter().filter_map(|zip| Some((zip.zip, *zips.get(&zip.module.to_string())?))).collect();
-        let budget = HandleBudget::new(0);
-        let old = Handles::new(&self.spec, previous, &budget);
+        let old = Handles::new(&self.spec, previous, budget);
         let done: Vec<AtomicBool> = self.spec.files.iter().map(|_| AtomicBool::new(false)).collect();
         let by_dir: Vec<_> = self.spec.files_by_dir().into_iter().enumerate().collect();
         workers::for_each(run.threads, &by_dir, |(dir, files)| {
@@ -227,7 +227,7 @@ fn snapshots(spec: &mut TreeSpec, content: &Content<'_>) -> Vec<SnapshotSpec> {
 }
 
 /// The digest of a file.
-pub(crate) fn hash(file: std::fs::File) -> io::Result<Sha256Digest> {
+fn hash(file: std::fs::File) -> io::Result<Sha256Digest> {
     let mut file = Hashing::new(file);
     let mut buffer = vec![0; 64 << 10];
     while io::Read::read(&mut file, &mut buffer)? > 0 {}

@@ -1,13 +1,12 @@
 //! FIPS 140 snapshots: module zips inside of a GOROOT, which `go` extracts into its module cache when they are asked
 //! for (`cmd/go/internal/fips140`). Ours is read-only, so they are extracted beforehand.
 
-use std::fs::File;
-use std::io::{self, Read as _, Seek as _};
+use std::io::{Cursor, Read as _};
 
 use goferry_manifest::{DirHash, FilePath, Module, Sha256Digest};
 use zip::ZipArchive;
 
-use super::modcache::{SnapshotSpec, hash};
+use super::modcache::SnapshotSpec;
 use super::tree::Staging;
 use super::{ApplyError, RefusedContent};
 use crate::fs::{Dir, FsError, Kind};
@@ -23,15 +22,11 @@ pub(crate) fn extract(
 ) -> Result<DirHash, ApplyError> {
     let name = format!("{}.zip", spec.module.version());
     let path = goroot_dir.path().join(&name);
-    let failed =
-        |reason: io::Error| ApplyError::from(FsError { operation: "read", path: path.clone(), reason });
-    let mut file = goroot_dir.open_file(&name)?;
-    let actual = hash(file.try_clone().map_err(failed)?).map_err(failed)?;
-    if actual != spec.snapshot.blob.sha256 {
+    let zip = goroot_dir.read_file(&name, spec.snapshot.blob.size)?;
+    if Sha256Digest::of(&zip) != spec.snapshot.blob.sha256 {
         return Err(ApplyError::Damaged { path });
     }
-    file.rewind().map_err(failed)?;
-    let files = read(&spec.module, file).map_err(|reason| {
+    let files = read(&spec.module, &zip).map_err(|reason| {
         let component = format!("go{}", spec.snapshot.release);
         ApplyError::Refused(RefusedContent::Snapshot { component, path: name.clone(), reason })
     })?;
@@ -42,8 +37,8 @@ pub(crate) fn extract(
     Ok(h1)
 }
 
-fn read(module: &Module, file: File) -> Result<Vec<(FilePath, Vec<u8>)>, String> {
-    let mut archive = ZipArchive::new(file).map_err(|error| error.to_string())?;
+fn read(module: &Module, zip: &[u8]) -> Result<Vec<(FilePath, Vec<u8>)>, String> {
+    let mut archive = ZipArchive::new(Cursor::new(zip)).map_err(|error| error.to_string())?;
     let prefix = module.zip_prefix();
     let mut left = BYTES;
     let mut files = Vec::new();

@@ -173,6 +173,13 @@ impl<'s> Handles<'s> {
     }
 }
 
+impl Drop for Handles<'_> {
+    fn drop(&mut self) {
+        let kept = self.kept.iter().filter(|handle| handle.get().is_some()).count();
+        self.budget.0.fetch_add(kept, Ordering::Relaxed);
+    }
+}
+
 /// A tree that does not have its name yet.
 #[derive(Debug)]
 pub(crate) struct Staging<'s> {
@@ -287,4 +294,56 @@ impl<'s> Staging<'s> {
 /// Removes a directory that may not be there.
 pub(crate) fn remove_if_there(parent: &Dir, name: &str) -> Result<(), FsError> {
     optional(parent.remove_tree(name)).map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use camino::Utf8Path;
+
+    use super::*;
+
+    #[test]
+    fn a_deep_tree_needs_no_open_handles() {
+        // bad-inputs #32, #83
+        for handles in [0, 5, 1000] {
+            let dir = tempfile::tempdir().unwrap();
+            let parent = Dir::open(Utf8Path::from_path(dir.path()).unwrap()).unwrap();
+            let mut spec = TreeSpec::new(0o755);
+            let deep = vec!["d"; 300].join("/");
+            let bottom = spec.dir(&deep);
+            let file = spec.file(bottom, "file", 0o644, Source::Bytes(b"content".to_vec()));
+            let budget = HandleBudget::new(handles);
+            let staging = Staging::create(&parent, "tree", &spec, &budget).unwrap();
+            staging.write_known(&[]).unwrap();
+            staging.sync(2).unwrap();
+            assert_eq!(std::io::read_to_string(staging.open_file(file).unwrap()).unwrap(), "content");
+            assert!(staging.path_of(file).ends_with("tree/".to_owned() + &deep + "/file"));
+            staging.publish().unwrap();
+            drop(staging);
+            assert_eq!(budget.0.into_inner(), handles);
+            assert!(dir.path().join("tree").join(deep).join("file").exists());
+            parent.remove_tree("tree").unwrap();
+        }
+    }
+
+    #[test]
+    fn nothing_is_written_through_a_link_and_nothing_is_overwritten() {
+        let dir = tempfile::tempdir().unwrap();
+        let parent = Dir::open(Utf8Path::from_path(dir.path()).unwrap()).unwrap();
+        let mut spec = TreeSpec::new(0o755);
+        let below = spec.dir("below");
+        let file = spec.file(below, "file", 0o644, Source::Later);
+        let budget = HandleBudget::new(0);
+        let staging = Staging::create(&parent, "tree", &spec, &budget).unwrap();
+        let outside = dir.path().join("outside");
+        std::fs::create_dir(&outside).unwrap();
+        std::fs::remove_dir(dir.path().join(".staging-tree/below")).unwrap();
+        std::os::unix::fs::symlink(&outside, dir.path().join(".staging-tree/below")).unwrap();
+        assert!(staging.write_file(file, b"").is_err());
+        assert_eq!(std::fs::read_dir(outside).unwrap().count(), 0);
+        std::fs::remove_file(dir.path().join(".staging-tree/below")).unwrap();
+        std::fs::create_dir(dir.path().join(".staging-tree/below")).unwrap();
+        staging.write_file(file, b"1").unwrap();
+        assert!(staging.write_file(file, b"2").is_err());
+    }
 }

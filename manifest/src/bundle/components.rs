@@ -105,16 +105,19 @@ pub struct Zip {
 pub enum ManifestError {
     /// Not the document.
     #[error("manifest: {0}")]
-    Json(#[from] JsonError),
+    Json(JsonError),
     /// No component.
     #[error("manifest: it lists no component")]
     Empty,
+    /// A toolchain of nothing.
+    #[error("manifest: `{0}` has no files")]
+    NoFiles(String),
     /// Not sorted, or the same twice.
     #[error("manifest: `{0}` is not after the entry before it in the order of the format")]
     Order(String),
     /// A module whose version does not go with its path.
     #[error("manifest: {0}")]
-    MajorMismatch(#[from] MajorMismatch),
+    MajorMismatch(MajorMismatch),
     /// Names of one component that cannot stand side by side.
     #[error("manifest: in `{component}`: {clash}")]
     NameClash {
@@ -170,8 +173,9 @@ impl Manifest {
 
     /// Reads the document whose digest was checked.
     pub fn parse(bytes: &[u8]) -> Result<Self, ManifestError> {
-        let document: Document = strict_json::parse(bytes)?;
-        let modules = document.modules.into_iter().map(CarriedModule::try_from).collect::<Result<_, _>>()?;
+        let document: Document = strict_json::parse(bytes).map_err(ManifestError::Json)?;
+        let modules = document.modules.into_iter().map(CarriedModule::try_from).collect::<Result<_, _>>();
+        let modules = modules.map_err(ManifestError::MajorMismatch)?;
         Self::check(document.toolchains, modules)
     }
 
@@ -223,13 +227,28 @@ impl Toolchain {
         self.version.toolchain_module(&self.platform)
     }
 
+    /// The names that files named `_go.mod` get in the GOROOT (`cmd/go/internal/toolchain/select.go`).
+    fn renamed(&self) -> Vec<FilePath> {
+        let renamed = self.files.iter().filter(|file| file.path.file_name() == "_go.mod").map(|file| {
+            let name = match file.path.parent() {
+                "" => "go.mod".to_owned(),
+                parent => format!("{parent}/go.mod"),
+            };
+            name.parse().expect("a shorter path with another allowed name")
+        });
+        renamed.collect()
+    }
+
     fn key(&self) -> (GoRelease, &Platform) {
         (self.version, &self.platform)
     }
 
     fn check(&self) -> Result<(), ManifestError> {
         let component = self.to_string();
-        check_files(&component, &self.files)?;
+        if self.files.is_empty() {
+            return Err(ManifestError::NoFiles(component));
+        }
+        check_files(&component, &self.files, &self.renamed())?;
         check_h1(component, self.h1, DirHash::of_prefixed(&self.module().zip_prefix(), named(&self.files)))
     }
 }
@@ -247,7 +266,7 @@ impl CarriedModule {
         check_h1(format!("{module}/go.mod"), go_mod.h1, DirHash::of_go_mod(go_mod.sha256))?;
         let Some(zip) = zip else { return Ok(()) };
         let component = module.to_string();
-        check_files(&component, &zip.files)?;
+        check_files(&component, &zip.files, &[])?;
         let total = zip.files.iter().try_fold(0_u64, |total, file| total.checked_add(file.size));
         check_size(|| format!("the size of {component}"), total.unwrap_or(u64::MAX), MODULE_BYTES)?;
         for file in &zip.files {
@@ -277,15 +296,18 @@ fn check_size(what: impl FnOnce() -> String, size: u64, limit: u64) -> Result<()
     if size <= limit { Ok(()) } else { Err(ManifestError::TooLarge { what: what(), limit }) }
 }
 
-fn check_files(component: &str, files: &[File]) -> Result<(), ManifestError> {
+/// Checks order, sizes and names, the names in `further` among them.
+fn check_files(component: &str, files: &[File], further: &[FilePath]) -> Result<(), ManifestError> {
     if let Some([_, second]) = files.windows(2).find(|pair| pair[0].path >= pair[1].path) {
         return Err(ManifestError::Order(format!("{component}/{}", second.path)));
     }
     let mut names = Names::new();
-    for file in files {
+    for path in files.iter().map(|file| &file.path).chain(further) {
         names
-            .add(&file.path)
+            .add(path)
             .map_err(|clash| ManifestError::NameClash { component: component.to_owned(), clash })?;
+    }
+    for file in files {
         check_size(|| format!("{component}/{}", file.path), file.size, Limits::FORMAT_1.blob_bytes)?;
     }
     Ok(())
@@ -331,10 +353,10 @@ document!(Document, DocumentType = "goferry/manifest/v1");
 struct ModuleDocument {
     path: ModulePath,
     version: ModuleVersion,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "strict_json::present")]
     time: Option<Timestamp>,
     go_mod: GoMod,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "strict_json::present")]
     zip: Option<Zip>,
 }
 

@@ -20,7 +20,7 @@ pub struct Cover {
     /// When the lock was made: not when the bundle was written, so that one lock gives one bundle.
     pub created: Timestamp,
     /// After this moment the signer no longer vouches for the bundle.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "strict_json::present")]
     pub expires: Option<Timestamp>,
     /// Abilities that a reader must have; none are known to this one.
     requires: Vec<String>,
@@ -53,7 +53,7 @@ pub struct Table {
 pub enum CoverError {
     /// Not the document.
     #[error("goferry.json: {0}")]
-    Json(#[from] JsonError),
+    Json(JsonError),
     /// The bundle needs something that this version does not have.
     #[error("the bundle requires `{}`, which this version does not know", name.escape_debug())]
     Requires {
@@ -82,7 +82,7 @@ impl Cover {
 
     /// Reads the bytes whose signature was checked.
     pub fn parse(bytes: &[u8]) -> Result<Self, CoverError> {
-        let cover: Self = strict_json::parse(bytes)?;
+        let cover: Self = strict_json::parse(bytes).map_err(CoverError::Json)?;
         if let Some(name) = cover.requires.first() {
             return Err(CoverError::Requires { name: name.chars().take(80).collect() });
         }

@@ -57,7 +57,7 @@ impl Parameters {
         /// Buffers, statistics, the tables of long-distance matching, and all tables of a level at the most.
         const REST: u64 = 160 << 20;
         // zstd makes no table for more positions than the content has.
-        let positions = content_size.next_power_of_two().min(1 << self.window_log);
+        let positions = content_size.min(1 << self.window_log).next_power_of_two();
         let tables = self.table_logs().map_or(0, |_| positions.saturating_mul(ENTRY * 5 / 2));
         content_size.saturating_mul(2).saturating_add(tables).saturating_add(REST)
     }
@@ -100,7 +100,7 @@ pub enum FrameError {
     /// Too short, or another magic number: skippable frames and zstd's older formats have others.
     #[error("it does not begin with a zstd frame header")]
     NoHeader,
-    /// A reserved bit is set.
+    /// A reserved or unused bit is set: decoders ignore the latter, so that it could hold anything.
     #[error("a reserved bit of the frame header is set")]
     Reserved,
     /// The frame ends with a checksum, which the format does not use.
@@ -147,7 +147,7 @@ pub fn check(frame: &[u8], content_size: u64) -> Result<(), FrameError> {
     };
     let descriptor = take(1)?;
     let (size_flag, single_segment) = (descriptor >> 6, descriptor & 0x20 != 0);
-    if descriptor & 0x08 != 0 {
+    if descriptor & 0x18 != 0 {
         return Err(FrameError::Reserved);
     }
     if descriptor & 0x04 != 0 {
@@ -226,30 +226,21 @@ mod tests {
 
     #[test]
     fn the_whole_window_is_searched_from_level_19() {
-        // A run too short for long-distance matching, repeated from further back than level 19 looks by itself.
-        let mut state = 1_u64;
-        let mut noise = |count: usize| -> Vec<u8> {
-            let step = |state: &mut u64| {
-                *state =
-                    state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-                (*state >> 56) as u8
-            };
-            (0..count).map(|_| step(&mut state)).collect()
-        };
-        let runs: Vec<Vec<u8>> = (0..2000).map(|_| noise(24)).collect();
-        let mut content = runs.concat();
-        content.extend(vec![0; 20 << 20]);
-        for run in runs.iter().rev() {
-            content.extend(run);
-        }
-        let size = |search| {
-            let parameters = Parameters { search, ..Parameters::of_packs(19) };
-            compress(&content, parameters).unwrap().len()
-        };
-        let (near, far) = (size(Search::LongDistance), size(Search::WholeWindow));
-        assert!(far * 10 < near * 7, "{far} of {near}");
-        assert_eq!(Parameters::of_packs(19).search, Search::WholeWindow);
+        let (content, _) = sample();
         assert_eq!(Parameters::of_packs(12).search, Search::LongDistance);
+        let parameters = Parameters::of_packs(19);
+        assert_eq!(parameters.search, Search::WholeWindow);
+        let frame = compress(&content, parameters).unwrap();
+        assert_eq!(check(&frame, content.len() as u64), Ok(()));
+        assert_eq!(decode(&frame, content.len() as u64).unwrap(), content);
+    }
+
+    #[test]
+    fn the_memory_needed_grows_with_content_and_search_up_to_the_window() {
+        let (near, far) = (Parameters::of_packs(12), Parameters::of_packs(19));
+        assert_eq!(far.memory(1 << 20) - near.memory(1 << 20), 10 << 20);
+        assert_eq!(far.memory(90 << 20) - near.memory(90 << 20), 640 << 20);
+        assert!(far.memory(u64::MAX) == u64::MAX);
     }
 
     #[test]
@@ -280,6 +271,7 @@ mod tests {
         assert_eq!(check(&frame[..frame.len() - 1], size), Err(FrameError::Extent));
         assert_eq!(check(&with(0, 0), size), Err(FrameError::NoHeader));
         assert_eq!(check(&with(4, descriptor | 0x08), size), Err(FrameError::Reserved));
+        assert_eq!(check(&with(4, descriptor | 0x10), size), Err(FrameError::Reserved));
         assert_eq!(check(&encode(true, true), size), Err(FrameError::Checksum));
         assert_eq!(check(&with(4, descriptor | 0x01), size), Err(FrameError::Dictionary));
         assert_eq!(check(&encode(false, false), size), Err(FrameError::NoContentSize));

@@ -38,7 +38,7 @@ pub struct Pack {
 pub enum PackTableError {
     /// Not the document.
     #[error("pack table: {0}")]
-    Json(#[from] JsonError),
+    Json(JsonError),
     /// More packs than the format allows.
     #[error("pack table: {count} packs, above the limit of {limit}")]
     TooMany {
@@ -107,7 +107,7 @@ impl PackTable {
 
     /// Reads the document whose digest was checked, for a manifest with these blobs.
     pub fn parse(bytes: &[u8], blobs: &[Blob]) -> Result<Self, PackTableError> {
-        let document: Document = strict_json::parse(bytes)?;
+        let document: Document = strict_json::parse(bytes).map_err(PackTableError::Json)?;
         let blob = |number: u32| {
             let found = usize::try_from(number).ok().and_then(|index| blobs.get(index));
             found.copied().ok_or(PackTableError::NoSuchBlob { number, count: blobs.len() })
@@ -200,7 +200,7 @@ pub enum PackError {
         actual: Sha256Digest,
     },
     /// The digest is right, but the frame is not of the format.
-    #[error("{0}")]
+    #[error(transparent)]
     Frame(#[from] FrameError),
 }
 
@@ -221,7 +221,7 @@ pub trait BlobSink {
 pub enum UnpackError<E> {
     /// The decoder failed: the signer signed a broken frame.
     #[error("the frame cannot be decoded: {0}")]
-    Decode(#[source] io::Error),
+    Decode(io::Error),
     /// The content is not the blobs of the table.
     #[error("content mismatch")]
     Content {

@@ -37,13 +37,15 @@ pub(super) fn measure(world: &World) -> Result<Vec<Row>> {
 
 /// A copy of a bundle in which the channel's name has another letter. All of it still has the form of a bundle.
 fn forge(bundle: &Utf8Path) -> Result<Utf8PathBuf> {
-    const NAME: &[u8] = b"\"name\":\"";
+    const NAME: &[u8] = b"\"name\"";
     let mut bytes = fs_err::read(bundle)?;
     let end = bytes.len().min(2 * HEADER);
-    let cover = &bytes[HEADER..end];
-    let place = cover.windows(NAME.len()).position(|window| window == NAME);
-    let place = place.ok_or_else(|| Failure::Wrong("the cover has no name".to_owned()))?;
-    bytes[HEADER + place + NAME.len()] = b'x';
+    let cover = bytes.get(HEADER..end).unwrap_or_default();
+    let place = cover.windows(NAME.len()).position(|window| window == NAME).map(|at| at + NAME.len());
+    let letter =
+        |at: usize| cover.iter().skip(at).position(u8::is_ascii_alphanumeric).map(|skipped| at + skipped);
+    let place = place.and_then(letter).ok_or_else(|| Failure::Wrong("the cover has no name".to_owned()))?;
+    bytes[HEADER + place] = b'x';
     let forged = bundle.with_extension("forged");
     fs_err::write(&forged, bytes)?;
     Ok(forged)
