@@ -145,15 +145,6 @@ pub fn persist_directory(staged: tempfile::TempDir, path: &Path) -> io::Result<(
     Ok(())
 }
 
-/// A symbolic link, in place of one that is there.
-pub fn link(target: &Path, path: &Path) -> io::Result<()> {
-    if let Some(parent) = path.parent() {
-        create_private_directories(parent)?;
-    }
-    remove_if_there(path)?;
-    fs_err::os::unix::fs::symlink(target, path)
-}
-
 /// Writes a new small file of a staged directory.
 pub fn write_staged(path: &Path, bytes: &[u8]) -> io::Result<()> {
     create_staged(path, 0o600)?.write_all(bytes).map_err(|source| named("write", path, &source))

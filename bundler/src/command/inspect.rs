@@ -57,7 +57,8 @@ impl Inspect {
         let bundle = UnverifiedBundle::open(&file).map_err(refused)?;
         let size = file.size().map_err(|error| CommandError::from_error(Kind::Failed, &error))?;
         if keys.is_empty() {
-            self.show_unverified(printer, size, bundle.claimed_signers().collect());
+            let signers: Vec<_> = bundle.claimed_signers().collect();
+            self.show_unverified(printer, size, &signers);
         } else {
             let trust = TrustPolicy::any_of(keys.into_iter().map(|key| (key, Scope::EveryChannel)));
             let bundle = bundle.verify(&trust).map_err(refused)?;
@@ -71,9 +72,9 @@ impl Inspect {
         Ok(())
     }
 
-    fn show_unverified(&self, printer: &Printer, size: u64, signed_by: Vec<KeyId>) {
+    fn show_unverified(&self, printer: &Printer, size: u64, signed_by: &[KeyId]) {
         printer.line(format_args!("{}: {}, not verified", self.bundle, Bytes(size)));
-        for key in &signed_by {
+        for key in signed_by {
             printer.line(format_args!("  carries a signature that names key {key}"));
         }
         printer.warning("nothing in it was checked: give the signer's public key with `--key`");

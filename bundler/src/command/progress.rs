@@ -67,13 +67,13 @@ impl Progress for BuildBars<'_> {
 impl Observer for BuildBars<'_> {
     fn started(&self, job: &Job) {
         let mut state = self.state();
-        state.under_way.insert(job.to_string());
+        state.under_way.insert(job.name());
         state.show();
     }
 
     fn finished(&self, job: &Job) {
         let mut state = self.state();
-        state.under_way.remove(&job.to_string());
+        state.under_way.remove(&job.name());
         state.done += 1;
         state.show();
     }

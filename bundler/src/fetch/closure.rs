@@ -1,7 +1,6 @@
 //! Everything that some projects need, fetched at once.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
@@ -50,17 +49,6 @@ pub enum Job {
     GoMod(Module),
     /// The `.info` of a module.
     Time(Module),
-}
-
-impl fmt::Display for Job {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Toolchain(release, platform, _) => write!(f, "go{release} {platform}"),
-            Self::Zip(module) => write!(f, "{module}"),
-            Self::GoMod(module) => write!(f, "{module} (go.mod)"),
-            Self::Time(module) => write!(f, "{module} (.info)"),
-        }
-    }
 }
 
 /// What was fetched.

@@ -304,7 +304,7 @@ impl<S: ReadAt + Sync> Writing<'_, S> {
             toolchain::check_version(toolchain, staging)?;
         }
         let applied = self.complete_modcache(specs, modcache, &stagings, &done)?;
-        self.publish(&stagings)?;
+        self.publish(&stagings, modcache)?;
         Ok(applied)
     }
 
@@ -372,10 +372,15 @@ impl<S: ReadAt + Sync> Writing<'_, S> {
     }
 
     /// DESIGN §5, steps 4 and 5.
-    fn publish(&self, stagings: &[Staging<'_>]) -> Result<(), ApplyError> {
+    fn publish(&self, stagings: &[Staging<'_>], modcache: Option<&Modcache<'_>>) -> Result<(), ApplyError> {
         self.run.check_interrupt()?;
         self.run.reporter.stage(Stage::Sync);
         self.dirs.modcache.sync_file_system()?;
+        if let (Some(modcache), Some(staging)) = (modcache, stagings.last()) {
+            for spec in &modcache.snapshots {
+                staging.with_dir(spec.dir, snapshot::seal)?;
+            }
+        }
         for staging in stagings {
             self.run.check_interrupt()?;
             staging.sync(self.run.threads)?;

@@ -55,7 +55,7 @@ fn read(module: &Module, zip: &[u8]) -> Result<Vec<(FilePath, Vec<u8>)>, String>
     Ok(files)
 }
 
-/// Writes, syncs and closes the tree. Whatever is not a plain name was refused with its `FilePath`.
+/// Writes the files. Whatever is not a plain name was refused with its `FilePath`.
 fn write(top: &Dir, files: &[(FilePath, Vec<u8>)]) -> Result<(), FsError> {
     for (path, bytes) in files {
         match path.parent() {
@@ -68,6 +68,12 @@ fn write(top: &Dir, files: &[(FilePath, Vec<u8>)]) -> Result<(), FsError> {
             }
         }
     }
+    Ok(())
+}
+
+/// Makes the files below the directory of a snapshot durable, and gives directories their final mode. The top one is
+/// part of the tree that it is in.
+pub(crate) fn seal(top: &Dir) -> Result<(), FsError> {
     for (name, kind) in top.entries()? {
         if kind == Kind::Dir {
             close(&top.open_dir(&name)?)?;
