@@ -8,7 +8,7 @@ use std::process::Command;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use goferry::cache::Cache;
-use goferry::fetch::{Fetcher, Request};
+use goferry::fetch::{Fetched, Fetcher, Request};
 use goferry::http::{Client, Patience, Silent, Watch};
 use goferry::parallel::Stop;
 use goferry::proxy_list::Settings;
@@ -281,7 +281,7 @@ impl World {
 fn fetch(fetcher: &Fetcher, request: &Request) -> Result<Vec<u8>> {
     let stop = Stop::new();
     let watch = Watch { progress: &Silent, stop: &stop };
-    let (_, bytes) = fetcher.fetch_proven(request, CAP, watch, |fetched| fetched.bytes())?;
+    let (_, bytes) = fetcher.fetch_proven(request, CAP, watch, Fetched::bytes)?;
     Ok(bytes)
 }
 
