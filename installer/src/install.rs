@@ -165,6 +165,11 @@ impl InstallError {
         }
     }
 
+    /// Whether empty directories of a new prefix, and its lock, may be left.
+    pub fn left_directories(&self) -> bool {
+        matches!(self, Self::Apply(_) | Self::Fs(_))
+    }
+
     /// Whether the host may be in another state than before.
     pub fn changed_anything(&self) -> bool {
         matches!(self, Self::Switch { .. })

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
-/// One bar through the whole life of one activity: what is done now, bytes, speed.
+/// One bar through the whole life of one activity: what is done now, bytes, time.
 #[derive(Debug)]
 pub struct Bar(ProgressBar);
 
@@ -60,9 +60,9 @@ impl Drop for Bar {
 /// Fits into 80 columns: 12 for the verb as in status lines, 20 for the bar, 30 for the numbers, the rest for the object.
 fn style(total: u64) -> ProgressStyle {
     let template = if total == 0 {
-        "{prefix:>12.green.bold} {binary_bytes:>10} {binary_bytes_per_sec:>12}  {wide_msg}"
+        "{prefix:>12.green.bold} {binary_bytes:>10} {binary_bytes_per_sec:>12} {elapsed:>3}  {wide_msg}"
     } else {
-        "{prefix:>12.green.bold} [{bar:20}] {binary_bytes}/{binary_total_bytes} {binary_bytes_per_sec}  {wide_msg}"
+        "{prefix:>12.green.bold} [{bar:20}] {binary_bytes}/{binary_total_bytes} {elapsed:>3}  {wide_msg}"
     };
     ProgressStyle::with_template(template).expect("the template is right").progress_chars("## ")
 }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
-use goferry::build::{self, BuildError, BuildRequest, Prepared, Progress};
+use goferry::build::{self, BuildError, BuildRequest, Prepared, Progress, Stage};
 use goferry::fetch::closure::{Job, Observer};
 use goferry::http;
 use goferry::pack::Contents as _;
@@ -34,7 +34,7 @@ impl Observer for Told {
 }
 
 impl Progress for Told {
-    fn stage(&self, _name: &str) {}
+    fn stage(&self, _stage: Stage) {}
 
     fn planned(&self, _jobs: usize) {}
 

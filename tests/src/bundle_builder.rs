@@ -19,6 +19,7 @@ pub use self::source::{SampleModule, SampleToolchain};
 
 /// What goes into a bundle, and how it is to be changed.
 #[expect(missing_debug_implementations, reason = "edits are closures")]
+#[must_use]
 pub struct Sample {
     name: Channel,
     sequence: Sequence,

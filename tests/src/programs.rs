@@ -30,9 +30,9 @@ fn binary(variable: &str, package: &str) -> PathBuf {
         .expect("cargo runs, as it runs this test");
     assert!(output.status.success(), "cargo build -p {package}: {}", String::from_utf8_lossy(&output.stderr));
     let messages = String::from_utf8_lossy(&output.stdout);
-    let mut executable = messages.lines().filter_map(|line| {
+    let mut executables = messages.lines().filter_map(|line| {
         let message: serde_json::Value = serde_json::from_str(line).ok()?;
         Some(PathBuf::from(message.get("executable")?.as_str()?))
     });
-    executable.next_back().expect("cargo names the executable that it built")
+    executables.next_back().expect("cargo names the executable that it built")
 }

@@ -56,10 +56,21 @@ pub struct Prepared {
     pub contents: FetchedContents,
 }
 
+/// What is going on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// The checksum database is asked for proofs.
+    Prove,
+    /// Toolchains and modules come.
+    Fetch,
+    /// The bundled `go` lists the modules of the projects.
+    List,
+}
+
 /// Told how it goes.
 pub trait Progress: http::Progress + Observer {
     /// Another stage begins.
-    fn stage(&self, name: &str);
+    fn stage(&self, stage: Stage);
 
     /// So many more things are to be fetched.
     fn planned(&self, jobs: usize);
@@ -85,7 +96,7 @@ pub fn prepare(
     let releases = session.releases(&projects, old.as_ref())?;
     let mut vouched = Vouched::by_projects(&projects)?;
     let mut harvest = session.fetch_named(&releases, &vouched)?;
-    progress.stage("ask go");
+    progress.stage(Stage::List);
     let graph = session.graph(&projects, &harvest)?;
     graph.check_served(&harvest, progress)?;
     session.fetch_missing(&graph, &mut vouched, &mut harvest)?;
@@ -164,7 +175,7 @@ impl<'a> Session<'a> {
 
     /// The toolchains, and everything that a go.sum names.
     fn fetch_named(&self, releases: &BTreeSet<GoRelease>, vouched: &Vouched) -> Result<Harvest, BuildError> {
-        self.progress.stage("prove toolchains");
+        self.progress.stage(Stage::Prove);
         let mut toolchains: BTreeSet<(GoRelease, &Platform)> = releases
             .iter()
             .flat_map(|release| self.request.platforms.iter().map(|it| (*release, it)))
@@ -229,7 +240,7 @@ impl<'a> Session<'a> {
             ));
         }
         if !public.is_empty() {
-            self.progress.stage("prove modules");
+            self.progress.stage(Stage::Prove);
             self.prove(&public)?.iter().for_each(|record| vouched.add_record(record));
         }
         Ok(())
@@ -251,7 +262,7 @@ impl<'a> Session<'a> {
         if jobs.is_empty() {
             return Ok(());
         }
-        self.progress.stage("fetch");
+        self.progress.stage(Stage::Fetch);
         self.progress.planned(jobs.len());
         let observer: &dyn Observer = self.progress;
         Ok(harvest.fetch(jobs, &self.fetcher, vouched, self.watch(), observer)?)

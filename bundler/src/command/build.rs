@@ -166,7 +166,8 @@ impl Build {
             Bytes(size),
             Duration(started.elapsed())
         ));
-        printer.summary(format_args!("  signed by {key_id}; id {id}"));
+        printer.summary(format_args!("  signed by {key_id}"));
+        printer.summary(format_args!("  id {id}"));
         if *state == Reconciled::Changed {
             printer.summary(format_args!("  goferry.lock is new or changed: commit it"));
         }

@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use goferry_manifest::bundle::Manifest;
 use goferry_terminal::{Bar, Printer};
 
-use crate::build::Progress;
+use crate::build::{Progress, Stage};
 use crate::fetch::closure::{Job, Observer};
 use crate::http;
 
@@ -44,15 +44,18 @@ impl State {
 }
 
 impl Progress for BuildBars<'_> {
-    fn stage(&self, name: &str) {
-        let mut state = self.state();
+    fn stage(&self, stage: Stage) {
+        let (verb, what) = match stage {
+            Stage::Prove => ("Proving", "by the checksum database"),
+            Stage::Fetch => ("Fetching", ""),
+            Stage::List => ("Listing", "the modules of the projects, with the bundled go"),
+        };
+        let mut shown = self.state();
         // The old one goes first, so that there are never two.
-        state.bar = None;
-        state.bar = Some(self.printer.bar("Working", 0));
-        if let Some(bar) = &state.bar {
-            bar.set_message(name.to_owned());
-        }
-        (state.done, state.planned) = (0, 0);
+        shown.bar = None;
+        let bar = self.printer.bar(verb, 0);
+        bar.set_message(what);
+        *shown = State { bar: Some(bar), ..State::default() };
     }
 
     fn planned(&self, jobs: usize) {

@@ -149,6 +149,10 @@ pub(super) fn install_error(error: &InstallError, path: &Utf8Path, prefix: Optio
         Some(_) if error.changed_anything() => {
             shown.state("the new generation is complete; `goport list` shows whether it is in use")
         }
+        // The staging is gone again; directories of a new prefix and its lock may be there.
+        Some(prefix) if error.left_directories() => {
+            shown.state(format!("nothing was installed under `{prefix}`; what is in use there is as before"))
+        }
         Some(prefix) => shown.state(format!("nothing was changed under `{prefix}`")),
         None => shown,
     }

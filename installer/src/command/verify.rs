@@ -72,9 +72,10 @@ impl Verify {
         let started = Instant::now();
         let location = self.location.to_read(environment)?;
         let trust = self.key.policy(&location)?;
+        // This command changes nothing, whatever happens; saying so calms.
         let failed = |error| {
-            // Nothing is ever changed by this command; saying so calms.
-            install_error(&error, &self.bundle, Some(&location.prefix))
+            install_error(&error, &self.bundle, None)
+                .state(format!("nothing was changed under `{}`", location.prefix))
         };
         let bundle = crate::verify(&self.bundle, &trust, Effort::new(interrupt::flag()), &Bars::new(printer))
             .map_err(failed)?;

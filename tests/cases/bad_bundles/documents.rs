@@ -24,7 +24,7 @@ fn everywhere() -> Vec<Case> {
         ("byte-order mark", "{", b"\xef\xbb\xbf{", "expected value"),
         ("#48 version 2", "/v1", b"/v2", "not a `goferry/"),
     ];
-    let documents: [(&str, fn(Sample, Edit) -> Sample); 4] = [
+    let documents: [(&str, EditDocument); 4] = [
         ("cover", |sample, edit| sample.edit_cover(edit)),
         ("manifest", |sample, edit| sample.edit_manifest(edit)),
         ("pack table", |sample, edit| sample.edit_pack_table(edit)),
@@ -51,6 +51,7 @@ fn everywhere() -> Vec<Case> {
     cases
 }
 
+type EditDocument = fn(Sample, Edit) -> Sample;
 type Edit = Box<dyn FnOnce(&mut Vec<u8>)>;
 
 fn cover() -> Vec<Case> {

@@ -127,7 +127,7 @@ fn sizes() -> Vec<Case> {
         refused(
             "#39 sizes whose sum overflows",
             Sample::new().edit_pack_table(|text| {
-                replace("\"content_size\":", "\"content_size\":1844674407370955")(text)
+                replace("\"content_size\":", "\"content_size\":1844674407370955")(text);
             }),
             "pack table: ",
         ),

@@ -75,6 +75,7 @@ impl SampleModule {
     }
 
     /// The same module, of which only the go.mod is carried.
+    #[must_use]
     pub fn without_files(mut self) -> Self {
         self.files = None;
         self
