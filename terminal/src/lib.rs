@@ -18,3 +18,15 @@ pub use self::options::{OutputOptions, run};
 pub use self::printer::Printer;
 pub use self::progress::Bar;
 pub use self::quantity::{Bytes, Count, Duration};
+
+/// What the help of a command ends with: its examples, and the exit codes that all commands share.
+#[macro_export]
+macro_rules! help_end {
+    ($examples:literal) => {
+        concat!(
+            "Examples:\n  ",
+            $examples,
+            "\n\nExit codes: 0 done, 1 failed, 2 wrong command line, 3 refused, 130 interrupted"
+        )
+    };
+}

@@ -9,7 +9,7 @@ use clap::Args;
 use goferry_manifest::bundle::Evidence;
 use goferry_manifest::minisign::SecretKey;
 use goferry_manifest::{GoRelease, Platform, Sequence, Sha256Digest, Timestamp};
-use goferry_terminal::{Bytes, CommandError, Count, Duration, Environment, Kind, Printer};
+use goferry_terminal::{Bytes, CommandError, Count, Duration, Environment, Kind, Printer, help_end};
 use serde::Serialize;
 
 use super::error::{build_error, key_file_error, pack_error, write_error};
@@ -32,11 +32,12 @@ use crate::write::{Draft, write_bundle};
 /// Modules come from the proxies in --proxy, else $GOPROXY, else the user's `go env` file, else what an installed go
 /// says.
 #[derive(Args, Debug)]
-#[command(after_help = "\
-Examples:
+#[command(after_help = help_end!(
+    "\
   goferry build ./svc --key ops.key -o svc.goferry
   goferry build ./svc ./cli --toolchain 1.27.3 --toolchain 1.26.8 --key ops.key
-  goferry build ./svc --key ops.key --level 3      quick, larger")]
+  goferry build ./svc --key ops.key --level 3      quick, larger"
+))]
 pub(super) struct Build {
     /// Folders of Go projects, each with its go.mod and go.sum
     #[arg(value_name = "DIR", required = true)]

@@ -7,7 +7,7 @@ use clap::Args;
 use goferry_manifest::bundle::{File, Manifest, ReadAt as _, UnverifiedBundle};
 use goferry_manifest::minisign::KeyId;
 use goferry_manifest::trust::{Scope, TrustPolicy};
-use goferry_terminal::{Bytes, CommandError, Kind, Printer};
+use goferry_terminal::{Bytes, CommandError, Kind, Printer, help_end};
 use goport::BundleFile;
 use goport::command::{Detail, bundle_error, open_error, print_summary, public_key_error};
 use goport::key_file::{quoted, read_public_key};
@@ -19,11 +19,12 @@ use serde::Serialize;
 /// With --key, the signature and every table are verified, and the contents are listed. Without it nothing of the
 /// bundle can be believed: only the keys that its signatures name are shown, and how to check them by hand.
 #[derive(Args, Debug)]
-#[command(after_help = "\
-Examples:
+#[command(after_help = help_end!(
+    "\
   goferry inspect svc.goferry --key ops.pub
   goferry inspect svc.goferry --key ops.pub --files
-  goferry inspect svc.goferry --key ops.pub --json | jq .modules")]
+  goferry inspect svc.goferry --key ops.pub --json | jq .modules"
+))]
 pub(super) struct Inspect {
     /// The bundle
     #[arg(value_name = "FILE")]

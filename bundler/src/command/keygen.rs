@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use goferry_manifest::minisign::{Protection, ScryptCost};
-use goferry_terminal::{CommandError, Kind, Printer};
+use goferry_terminal::{CommandError, Kind, Printer, help_end};
 use serde::Serialize;
 
 use super::error::key_file_error;
@@ -17,10 +17,11 @@ use crate::passphrase::{self, AskError};
 /// minisign keys: the minisign command can use them, and keys that it made can be used here. Files are never
 /// overwritten.
 #[derive(Args, Debug)]
-#[command(after_help = "\
-Examples:
-  goferry keygen -o ops                   asks for a passphrase
-  goferry keygen -o ci --no-passphrase    for machines; keep the file where only they can read it")]
+#[command(after_help = help_end!(
+    "\
+  goferry keygen -o ops                  asks for a passphrase
+  goferry keygen -o ci --no-passphrase   for machines that keep the file safe"
+))]
 pub(super) struct Keygen {
     /// Write NAME.key and NAME.pub
     #[arg(long, short, value_name = "NAME", default_value = "goferry")]

@@ -41,7 +41,7 @@ impl Order {
     /// The order of bundles.
     ///
     /// Executables by name, so that one tool's versions are neighbours; sizes or hand-made sequences changed less than
-    /// 0.5 %. Everything else by package, which took 1 % off the sources of one toolchain against [`FileOrder::Name`].
+    /// 0.5 %. Everything else by package, which took 0.6 % off the sources of one toolchain at level 19 against [`FileOrder::Name`].
     pub const STANDARD: Self = Self {
         executables: FileOrder::Name,
         sources: FileOrder::Package,

@@ -1,7 +1,7 @@
 //! `goport env`: the lines that make a shell use the installed Go.
 
 use clap::{Args, ValueEnum};
-use goferry_terminal::{CommandError, Environment, Printer};
+use goferry_terminal::{CommandError, Environment, Printer, help_end};
 use serde::Serialize;
 
 use super::error::observe_error;
@@ -14,11 +14,12 @@ use crate::prefix::Prefix;
 ///
 /// Setting PATH is all that is needed: everything else is in the go.env of the generation.
 #[derive(Args, Debug)]
-#[command(after_help = "\
-Examples:
-  eval \"$(goport env)\"              in sh, bash, zsh
+#[command(after_help = help_end!(
+    "\
+  eval \"$(goport env)\"             in sh, bash, zsh
   goport env --shell fish | source
-  goport env --pinned                paths of this very generation, for CI: a switch does not change them")]
+  goport env --pinned               paths of this very generation, for CI"
+))]
 pub(super) struct Env {
     /// The shell to write for
     #[arg(long, value_enum, default_value_t = Shell::Sh)]

@@ -42,12 +42,14 @@ pub fn bundle_error(error: &BundleError, path: &Utf8Path) -> CommandError {
             CommandError::new(Kind::Refused, format!("`{path}` is not a goferry bundle"))
                 .expected("an entry `goferry.json` at its start", "something else, or nothing")
         }
-        BundleError::Truncated { expected, actual } | BundleError::Trailing { expected, actual } => {
-            shown(Kind::Refused)
-                .expected(
-                    format!("{expected} bytes or more ({}, signed tables)", Bytes(*expected)),
-                    format!("{actual} bytes ({path})"),
-                )
+        BundleError::Truncated { expected, actual } => {
+            CommandError::new(Kind::Refused, format!("`{path}` is cut off"))
+                .expected(format!("{expected} bytes or more"), format!("{actual} bytes"))
+                .hint(copy)
+        }
+        BundleError::Trailing { expected, actual } => {
+            CommandError::new(Kind::Refused, format!("something follows the end of `{path}`"))
+                .expected(format!("{expected} bytes"), format!("{actual} bytes"))
                 .hint(copy)
         }
         BundleError::TableDigest { expected, actual, .. } => {

@@ -5,7 +5,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use camino::Utf8PathBuf;
 use clap::Args;
 use goferry_manifest::Timestamp;
-use goferry_terminal::{Bytes, CommandError, Count, Duration, Environment, Kind, Printer};
+use goferry_terminal::{Bytes, CommandError, Count, Duration, Environment, Kind, Printer, help_end};
 use serde::Serialize;
 
 use super::error::{install_error, state_error};
@@ -22,20 +22,19 @@ use crate::{Effort, InstallRequest, state};
 /// Nothing is created before signature and digests are right, and nothing is visible before all of it is written and
 /// durable: then one symlink is replaced. Killed at any moment, the host has the old state or the new one.
 #[derive(Args, Debug)]
-#[command(after_help = "\
-Examples:
-  goport install web.goferry --key ops.pub     the first time: pins the key to the bundle's channel
-  goport install web-2.goferry                 later: by the keys that the prefix trusts
-  goport install web.goferry --dry-run         show what would be done
-  goport install web.goferry --root /image     into the file system of an image")]
+#[command(after_help = help_end!(
+    "\
+  goport install web.goferry --key ops.pub   the first time: pins the key
+  goport install web-2.goferry               later: by the keys trusted here
+  goport install web.goferry --dry-run       show what would be done
+  goport install web.goferry --root /image   into the file system of an image"
+))]
 pub(super) struct Install {
     /// The bundle
     #[arg(value_name = "FILE")]
     bundle: Utf8PathBuf,
     #[command(flatten)]
     key: KeyOption,
-    #[command(flatten)]
-    location: LocationOptions,
     /// Show what would be done; change nothing
     #[arg(long, short = 'n')]
     dry_run: bool,
@@ -46,6 +45,8 @@ pub(super) struct Install {
     /// $HOME/go where root installs]
     #[arg(long, value_name = "DIR")]
     gopath: Option<Prefix>,
+    #[command(flatten)]
+    location: LocationOptions,
 }
 
 #[derive(Serialize)]

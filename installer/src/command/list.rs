@@ -2,7 +2,7 @@
 
 use clap::Args;
 use goferry_manifest::Channel;
-use goferry_terminal::{CommandError, Count, Environment, Kind, Printer};
+use goferry_terminal::{CommandError, Count, Environment, Kind, Printer, help_end};
 use serde::Serialize;
 
 use super::error::observe_error;
@@ -12,11 +12,12 @@ use crate::prefix::Prefix;
 
 /// Show what is installed: Go releases, channels, modules
 #[derive(Args, Debug)]
-#[command(after_help = "\
-Examples:
+#[command(after_help = help_end!(
+    "\
   goport list
   goport list --modules
-  goport list --json | jq -r .default_go")]
+  goport list --json | jq -r .default_go"
+))]
 pub(super) struct List {
     /// List every module
     #[arg(long)]

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use goferry_manifest::Channel;
 use goferry_manifest::minisign::PublicKey;
-use goferry_terminal::{CommandError, Environment, Kind, Printer};
+use goferry_terminal::{CommandError, Environment, Kind, Printer, help_end};
 use serde::Serialize;
 
 use super::error::{public_key_error, state_error};
@@ -16,14 +16,15 @@ use crate::trust_store::{TrustStore, TrustedFor};
 
 /// Manage the keys whose bundles this prefix accepts
 #[derive(Args, Debug)]
-#[command(after_help = "\
-Examples:
+#[command(after_help = help_end!(
+    "\
   goport trust add ops.pub
   goport trust add team.pub --channel web
   goport trust list
   goport trust remove ops.pub
 
-Compare the fingerprint with the signer over a second channel before you trust a key.")]
+Compare the fingerprint with the signer over a second channel before you trust a key."
+))]
 pub(super) struct Trust {
     #[command(subcommand)]
     verb: Verb,

@@ -6,7 +6,7 @@ use std::time::Instant;
 use camino::Utf8PathBuf;
 use clap::Args;
 use goferry_manifest::trust::TrustPolicy;
-use goferry_terminal::{CommandError, Duration, Environment, Kind, Printer};
+use goferry_terminal::{CommandError, Duration, Environment, Kind, Printer, help_end};
 
 use super::error::{install_error, public_key_error, state_error};
 use super::interrupt;
@@ -19,10 +19,11 @@ use crate::{Effort, state};
 
 /// Check a bundle: signature, tables, every pack and every file; install nothing
 #[derive(Args, Debug)]
-#[command(after_help = "\
-Examples:
+#[command(after_help = help_end!(
+    "\
   goport verify web.goferry                  by the keys that the prefix trusts
-  goport verify web.goferry --key ops.pub    by this key")]
+  goport verify web.goferry --key ops.pub    by this key"
+))]
 pub(super) struct Verify {
     /// The bundle
     #[arg(value_name = "FILE")]

@@ -27,7 +27,7 @@ pub enum Search {
     /// As far as the level's own tables reach (8 MiB at level 19); in the rest of the window long matches only.
     LongDistance,
     /// Also through search trees that reach over the whole window. For one Go toolchain at level 19 this takes 1 %
-    /// off the executables, 2 % off the sources, at 1.2 times the CPU time and up to 0.7 GiB of memory.
+    /// off executables and sources, at 1.2 times the CPU time and, by estimate, up to 0.9 GiB of memory.
     WholeWindow,
 }
 

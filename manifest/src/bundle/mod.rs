@@ -6,6 +6,7 @@
 mod components;
 mod container;
 mod cover;
+mod entries;
 mod evidence;
 pub mod frame;
 mod packs;
