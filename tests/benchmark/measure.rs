@@ -1,4 +1,4 @@
-//! Wall time and peak memory of one program.
+//! Wall time, processor time and peak memory of one program.
 //!
 //! The kernel keeps one peak for all children that a process has waited for, so each program is started by a process
 //! of its own: this program again, as `benchmark --measure PROGRAM ARGUMENT…`. It is small, which matters because a
@@ -10,6 +10,7 @@ use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::time::TimeValLike as _;
 
 use crate::failure::{Failure, Result, shown};
 
@@ -20,6 +21,8 @@ const HELPER: &str = "--measure";
 pub(crate) struct Measured {
     /// From start to end.
     pub(crate) wall: Duration,
+    /// Time on processors, of the program and its children; unknown for what ran in this process.
+    pub(crate) cpu: Option<Duration>,
     /// Bytes of the largest process among the program and its children; unknown for what ran in this process.
     pub(crate) peak: Option<u64>,
 }
@@ -40,7 +43,7 @@ pub(crate) fn run(command: &mut Command) -> Result<Measured> {
 pub(crate) fn run_expecting(expected: i32, command: &mut Command) -> Result<Measured> {
     let output = command.output()?;
     let text = String::from_utf8_lossy(&output.stdout);
-    let Some((wall, peak, code)) = parse(&text) else {
+    let Some((measured, code)) = parse(&text) else {
         let output = format!("{text}{}", String::from_utf8_lossy(&output.stderr));
         return Err(Failure::NotMeasured { command: shown(command), output }.into());
     };
@@ -49,14 +52,14 @@ pub(crate) fn run_expecting(expected: i32, command: &mut Command) -> Result<Meas
         let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
         return Err(Failure::Exit { command: shown(command), expected, actual, stderr }.into());
     }
-    Ok(Measured { wall, peak: Some(peak) })
+    Ok(measured)
 }
 
 /// Measures something that is done in this process.
 pub(crate) fn in_process(work: impl FnOnce() -> Result<()>) -> Result<Measured> {
     let start = Instant::now();
     work()?;
-    Ok(Measured { wall: start.elapsed(), peak: None })
+    Ok(Measured { wall: start.elapsed(), cpu: None, peak: None })
 }
 
 /// Starts the program and says what it took, if that is what this process is for.
@@ -79,14 +82,17 @@ fn measure(command: &mut Command) -> io::Result<()> {
     let start = Instant::now();
     let status = command.status()?;
     let wall = start.elapsed();
-    let kibibytes = getrusage(UsageWho::RUSAGE_CHILDREN)?.max_rss();
+    let usage = getrusage(UsageWho::RUSAGE_CHILDREN)?;
+    let cpu = usage.user_time().num_microseconds() + usage.system_time().num_microseconds();
     let code = status.code().map_or_else(|| "-".to_owned(), |code| code.to_string());
-    writeln!(io::stdout(), "{} {kibibytes} {code}", wall.as_nanos())
+    writeln!(io::stdout(), "{} {cpu} {} {code}", wall.as_micros(), usage.max_rss())
 }
 
-fn parse(text: &str) -> Option<(Duration, u64, Option<i32>)> {
+/// Microseconds, microseconds, KiB, exit code.
+fn parse(text: &str) -> Option<(Measured, Option<i32>)> {
     let mut words = text.split_whitespace();
-    let wall = Duration::from_nanos(words.next()?.parse().ok()?);
-    let peak = words.next()?.parse::<u64>().ok()?.checked_mul(1024)?;
-    Some((wall, peak, words.next()?.parse().ok()))
+    let wall = Duration::from_micros(words.next()?.parse().ok()?);
+    let cpu = Some(Duration::from_micros(words.next()?.parse().ok()?));
+    let peak = Some(words.next()?.parse::<u64>().ok()?.checked_mul(1024)?);
+    Some((Measured { wall, cpu, peak }, words.next()?.parse().ok()))
 }

@@ -49,7 +49,7 @@ pub(crate) enum Figure {
 pub(crate) struct Table<'r>(pub(crate) &'r [Row]);
 
 impl Row {
-    /// The times of both sides; the peaks of their memory beside them.
+    /// The times of both sides; beside them their time on processors and the peaks of their memory.
     pub(crate) fn times(
         what: &'static str,
         goal: Option<Goal>,
@@ -145,6 +145,7 @@ impl fmt::Display for Figure {
 impl fmt::Display for Best {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", Milliseconds(self.wall))?;
+        self.cpu.map_or(Ok(()), |cpu| write!(f, " (cpu {})", Milliseconds(cpu)))?;
         self.peak.map_or(Ok(()), |peak| write!(f, ", {:.0} MiB", to_f64(peak) / f64::from(1 << 20)))
     }
 }

@@ -19,6 +19,7 @@ pub(super) fn measure(world: &World) -> Result<Vec<Row>> {
     )?;
     let build = Best {
         wall: toolchain.measured.wall + web.measured.wall,
+        cpu: toolchain.measured.cpu.zip(web.measured.cpu).map(|(toolchain, web)| toolchain + web),
         peak: toolchain.measured.peak.max(web.measured.peak),
     };
     Ok(vec![
