@@ -1,0 +1,33 @@
+//! How much has to be carried.
+
+use crate::failure::Result;
+use crate::table::{Goal, Row};
+use crate::world::World;
+
+/// One toolchain against the `.tar.gz` of the same files.
+pub(super) fn toolchain(world: &World) -> Result<Vec<Row>> {
+    let ours = fs_err::metadata(&world.toolchain()?.bundle)?.len();
+    let theirs = fs_err::metadata(world.tar_gz()?)?.len();
+    Ok(vec![Row::sizes(
+        "bundle of one toolchain / .tar.gz (gzip -9)",
+        Some(Goal::ratio(0.63, 0.60)),
+        ours,
+        theirs,
+    )])
+}
+
+/// The modules of `web` against their zips.
+pub(super) fn modules(world: &World) -> Result<Vec<Row>> {
+    let zips = world.file_proxy()?.zips;
+    let modules = world.modules()?;
+    let bundle = fs_err::metadata(&modules.bundle)?.len();
+    Ok(vec![
+        Row::sizes(
+            "packs of the modules of web / their zips",
+            Some(Goal::ratio(0.50, 0.38)),
+            modules.packs,
+            zips,
+        ),
+        Row::sizes("bundle of the modules of web / their zips", None, bundle, zips),
+    ])
+}
