@@ -5,11 +5,13 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use e2e::bundle_builder::{Sample, SampleToolchain};
+use e2e::offline::Account;
 use e2e::old_kernel;
 use e2e::programs::carried_goport;
-use e2e::requirement::Requirement::Strace;
+use e2e::requirement::Requirement::{Root, Strace};
 use e2e::requirement::can_run;
 use e2e::snapshot::Snapshot;
+use e2e::world::succeed;
 use tempfile::TempDir;
 
 /// A host with two successive bundles of the channel `sample` and their signer's key.
@@ -186,6 +188,35 @@ fn an_image_is_installed_below_its_root() {
 }
 
 #[test]
+fn an_ordinary_user_installs_below_the_own_home() {
+    if !can_run("an_ordinary_user_installs_below_the_own_home", &[Root]) {
+        return;
+    }
+    let host = Host::new();
+    // Others may not be able to reach the target directory.
+    fs::copy(carried_goport(), host.path("goport")).unwrap();
+    Account::Stranger.own(host.directory.path());
+    let words = Account::Stranger.becoming();
+    let goport = |arguments: &[&str]| {
+        let mut command = Command::new(&words[0]);
+        command.args(&words[1..]).arg(host.path("goport")).args(arguments);
+        command.current_dir(host.directory.path()).env("HOME", host.directory.path());
+        host.text(succeed(command.env_remove("XDG_DATA_HOME")).as_bytes())
+    };
+    goport(&["install", "sample-1.goferry", "--key", "test.pub"]);
+    let prefix = host.path(".local/share/goferry");
+    let env = fs::read_to_string(prefix.join("current/go.env")).unwrap();
+    let gopath = "DIR/.local/share/goferry/gopath";
+    assert!(host.text(env.as_bytes()).ends_with(&format!("\nGOPATH={gopath}\n")), "{env}");
+    assert!(prefix.join("gopath").is_dir());
+    let env = goport(&["env"]);
+    assert_eq!(env, "export PATH=DIR/.local/share/goferry/current/bin:\"$PATH\"\n");
+    let foreign: Vec<_> =
+        Snapshot::of(&prefix).modes().into_iter().filter(|line| !line.contains(" 65534:65534 ")).collect();
+    assert_eq!(foreign, [""; 0]);
+}
+
+#[test]
 fn what_is_installed_and_trusted_is_shown() {
     let host = Host::new();
     let install = host.goport(INSTALL);
@@ -224,9 +255,8 @@ fn what_is_installed_and_trusted_is_shown() {
 fn a_shell_gets_what_it_needs() {
     let host = Host::new();
     host.goport(INSTALL);
-    // Where root has not installed, GOPATH comes first.
     let env = host.goport("env --prefix there");
-    assert!(env.ends_with("export PATH=DIR/there/current/bin:\"$PATH\"\n"), "{env}");
+    assert_eq!(env, "export PATH=DIR/there/current/bin:\"$PATH\"\n");
     let pinned = host.goport("env --prefix there --pinned --shell fish");
     assert!(
         pinned.ends_with(
