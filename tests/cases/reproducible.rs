@@ -115,7 +115,8 @@ impl Surroundings {
         // Once there is a lock, it is not to change.
         let locked = if self.directory.join("goferry.lock").exists() { "--locked" } else { "" };
         let script = format!(
-            "umask {}; exec ./goferry build {locked} \"$1\" --toolchain 1.26.8 --level 1 --key demo.key -o cli.goferry --threads {}",
+            "umask {}; exec ./goferry build {locked} \"$1\" --toolchain 1.26.8 --level 1 --threads {} \
+             --key demo.key -o cli.goferry",
             self.umask, self.threads
         );
         let mut words: Vec<OsString> = self.account.becoming().iter().map(Into::into).collect();
