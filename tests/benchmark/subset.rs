@@ -1,15 +1,17 @@
-//! Bundles of some modules of a bundle, packed as goferry packed them.
+//! Bundles of some modules of a bundle and nothing else, packed by goferry's own packing stage.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::convert::Infallible;
-use std::fs::File;
-use std::io::{BufWriter, Write as _};
+use std::io::{self, BufWriter, Write as _};
+use std::num::NonZeroUsize;
 use std::path::Path;
+use std::thread;
 
 use camino::Utf8Path;
-use goferry_manifest::bundle::frame::{self, Parameters};
+use goferry::pack::{Contents, Packing};
+use goferry::parallel::Stop;
 use goferry_manifest::bundle::{
-    Blob, BlobSink, CarriedModule, Evidence, Manifest, Pack, PackTable, UnsignedBundle, VerifiedBundle,
+    Blob, BlobSink, CarriedModule, Evidence, Manifest, UnsignedBundle, VerifiedBundle,
 };
 use goferry_manifest::minisign::{SecretKey, SecretKeyFile};
 use goferry_manifest::trust::{Scope, TrustPolicy};
@@ -17,7 +19,15 @@ use goferry_manifest::{Channel, Sha256Digest};
 use goport::BundleFile;
 
 use crate::failure::{Failure, Result};
-use crate::measure;
+
+/// How to pack and sign.
+#[derive(Debug)]
+pub(crate) struct Making<'m> {
+    pub(crate) key: &'m SecretKey,
+    pub(crate) level: i32,
+    /// goferry's cache directory.
+    pub(crate) cache: &'m Path,
+}
 
 /// Reads the benchmark's own secret key.
 pub(crate) fn read_key(path: &Path) -> Result<SecretKey> {
@@ -33,102 +43,77 @@ pub(crate) fn open(bundle: &Utf8Path, key: &SecretKey) -> Result<VerifiedBundle<
 }
 
 /// Writes a bundle of these modules of a bundle, and says how many bytes its packs have.
-///
-/// Packs that hold nothing else are taken as they are; what lies in others gets one pack of its own.
 pub(crate) fn write(
-    bundle: &Utf8Path,
+    source: &VerifiedBundle<BundleFile>,
     modules: Vec<CarriedModule>,
     name: &Channel,
-    level: i32,
-    (key, scratch): (&SecretKey, &Path),
+    making: &Making<'_>,
     to: &Path,
 ) -> Result<u64> {
-    let source = open(bundle, key)?;
     let manifest = Manifest::new(Vec::new(), modules)?;
-    let wanted: BTreeSet<Sha256Digest> = manifest.blobs().iter().map(|blob| blob.sha256).collect();
-    let is_wanted = |blob: &Blob| wanted.contains(&blob.sha256);
-    // The frames lie in the bundle as files of a tar.
-    measure::run(measure::program("tar")?.arg("-xf").arg(bundle).arg("-C").arg(scratch).arg("packs"))?;
-    let mut frames = HashMap::new();
-    let (mut packs, mut rest) = (Vec::new(), Collect::of(&wanted));
-    for (index, pack) in source.packs().iter().enumerate() {
-        if pack.blobs.iter().all(is_wanted) {
-            frames.insert(pack.sha256, scratch.join(format!("packs/{}.zst", pack.sha256)));
-            packs.push(pack.clone());
-        } else if pack.blobs.iter().any(is_wanted) {
-            source.read_pack(index)?.unpack(&mut rest)?;
-        }
-    }
-    if !rest.blobs.is_empty() {
-        let pack = rest.pack(level, scratch)?;
-        frames.insert(pack.sha256, scratch.join(format!("packs/{}.zst", pack.sha256)));
-        packs.push(pack);
-    }
-    let bytes = packs.iter().map(|pack| pack.size).sum();
-    let table = PackTable::new(packs, manifest.blobs())?;
-    let cover = source.cover();
-    let unsigned = UnsignedBundle::new(
-        name.clone(),
-        cover.sequence,
-        cover.created,
-        &manifest,
-        table,
-        &Evidence::default(),
-    )?;
-    let comment = format!("goferry {name} {} {}", cover.sequence, unsigned.id());
-    let signature = key.sign(unsigned.cover(), comment.parse()?);
+    let contents = Unpacked::of(source, &manifest)?;
+    let threads = thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+    let packing = Packing::at_level(making.level, threads, making.cache);
+    let (table, store) = packing.pack(&manifest, &contents, &Stop::new(), &|_| ())?;
+    let bytes = table.packs().iter().map(|pack| pack.size).sum();
+    let (sequence, created) = (source.cover().sequence, source.cover().created);
+    let unsigned =
+        UnsignedBundle::new(name.clone(), sequence, created, &manifest, table, &Evidence::default())?;
+    let comment = format!("goferry {name} {sequence} {}", unsigned.id());
+    let signature = making.key.sign(unsigned.cover(), comment.parse()?);
     let mut out = BufWriter::new(fs_err::File::create(to)?);
-    unsigned.write(&[signature], |pack| File::open(&frames[&pack.sha256]), &mut out)?;
+    unsigned.write(&[signature], |pack| store.open(pack), &mut out)?;
     out.flush()?;
     Ok(bytes)
 }
 
-/// Keeps some of the blobs that are unpacked.
-struct Collect<'w> {
-    wanted: &'w BTreeSet<Sha256Digest>,
-    /// Whether the blob that comes is one of them.
-    keeping: bool,
-    blobs: Vec<Blob>,
-    content: Vec<u8>,
-}
+/// The bytes of some blobs.
+#[derive(Debug)]
+struct Unpacked(HashMap<Sha256Digest, Vec<u8>>);
 
-impl<'w> Collect<'w> {
-    fn of(wanted: &'w BTreeSet<Sha256Digest>) -> Self {
-        Self { wanted, keeping: false, blobs: Vec::new(), content: Vec::new() }
-    }
-
-    fn pack(&self, level: i32, scratch: &Path) -> Result<Pack> {
-        let frame = frame::compress(&self.content, Parameters::of_packs(level))?;
-        let pack = Pack {
-            sha256: Sha256Digest::of(&frame),
-            size: frame.len() as u64,
-            content_size: self.content.len() as u64,
-            blobs: self.blobs.clone(),
-        };
-        fs_err::write(scratch.join(format!("packs/{}.zst", pack.sha256)), frame)?;
-        Ok(pack)
+impl Unpacked {
+    /// Those that a manifest names, out of a bundle that has them.
+    fn of(bundle: &VerifiedBundle<BundleFile>, manifest: &Manifest) -> Result<Self> {
+        let wanted = manifest.blobs().iter().map(|blob| (blob.sha256, Vec::new())).collect();
+        let mut sink = Sink { unpacked: wanted, current: None };
+        for (index, pack) in bundle.packs().iter().enumerate() {
+            if pack.blobs.iter().any(|blob| sink.unpacked.contains_key(&blob.sha256)) {
+                bundle.read_pack(index)?.unpack(&mut sink)?;
+            }
+        }
+        Ok(Self(sink.unpacked))
     }
 }
 
-impl BlobSink for Collect<'_> {
+impl Contents for Unpacked {
+    fn read(&self, blob: &Blob) -> io::Result<Vec<u8>> {
+        self.0.get(&blob.sha256).cloned().ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+}
+
+/// Keeps the blobs that it has a place for.
+struct Sink {
+    unpacked: HashMap<Sha256Digest, Vec<u8>>,
+    current: Option<Sha256Digest>,
+}
+
+impl BlobSink for Sink {
     type Error = Infallible;
 
     fn begin(&mut self, blob: &Blob) -> std::result::Result<(), Infallible> {
-        self.keeping = self.wanted.contains(&blob.sha256);
-        if self.keeping {
-            self.blobs.push(*blob);
-        }
+        self.current = Some(blob.sha256);
         Ok(())
     }
 
     fn write(&mut self, bytes: &[u8]) -> std::result::Result<(), Infallible> {
-        if self.keeping {
-            self.content.extend_from_slice(bytes);
+        if let Some(content) = self.current.and_then(|current| self.unpacked.get_mut(&current)) {
+            content.extend_from_slice(bytes);
         }
         Ok(())
     }
 
     fn finish(&mut self) -> std::result::Result<(), Infallible> {
+        self.current = None;
         Ok(())
     }
 }

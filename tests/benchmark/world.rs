@@ -1,6 +1,7 @@
 //! What rows measure: the two programs, bundles, a GOROOT, module zips. Each is made when it is first asked for.
 
 use std::cell::OnceCell;
+use std::collections::HashSet;
 use std::fmt;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -12,15 +13,16 @@ use goferry::fetch::{Fetched, Fetcher, Request};
 use goferry::http::{Client, Patience, Silent, Watch};
 use goferry::parallel::Stop;
 use goferry::proxy_list::Settings;
-use goferry_manifest::Module;
 use goferry_manifest::bundle::CarriedModule;
 use goferry_manifest::minisign::SecretKey;
+use goferry_manifest::{Module, Sha256Digest};
 use goferry_terminal::Environment;
 
 use crate::failure::{Failure, Result};
 use crate::measure::{self, Measured};
 use crate::options::Options;
 use crate::scratch::Scratch;
+use crate::subset::Making;
 use crate::{archive, subset};
 
 /// The Go release that is measured.
@@ -251,11 +253,23 @@ impl World {
     }
 
     fn subset(&self, name: &str, modules: Vec<CarriedModule>) -> Result<Subset> {
+        self.say(format_args!("preparing: {name}.goferry at level {}", self.level));
         let bundle = self.path(&format!("{name}.goferry"));
-        let scratch = self.scratch.empty("frames")?;
-        let key = (&self.key()?, scratch.as_path());
-        let packs = subset::write(&self.web()?.bundle, modules, &name.parse()?, self.level, key, &bundle)?;
+        let key = &self.key()?;
+        let making = Making { key, level: self.level, cache: &self.cache };
+        let source = subset::open(&self.web()?.bundle, key)?;
+        let packs = subset::write(&source, modules, &name.parse()?, &making, &bundle)?;
         Ok(Subset { bundle: utf8(bundle)?, packs })
+    }
+
+    /// Bytes of the packs of `web` in which nothing of the toolchain lies: what its modules add to a bundle with Go.
+    pub(crate) fn packs_added_by_modules(&self) -> Result<u64> {
+        let web = subset::open(&self.web()?.bundle, &self.key()?)?;
+        let files = web.manifest().toolchains().iter().flat_map(|toolchain| &toolchain.files);
+        let of_toolchains: HashSet<Sha256Digest> = files.map(|file| file.sha256).collect();
+        let packs = web.packs().iter();
+        let added = packs.filter(|pack| pack.blobs.iter().all(|blob| !of_toolchains.contains(&blob.sha256)));
+        Ok(added.map(|pack| pack.size).sum())
     }
 
     fn carried_modules(&self) -> Result<Vec<CarriedModule>> {
