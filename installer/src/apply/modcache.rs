@@ -65,6 +65,10 @@ impl<'m> Modcache<'m> {
         // `go` locks it for all of the cache; nobody else than the owner may.
         spec.file(cache, "lock", 0o600, Source::Bytes(Vec::new()));
         spec.dir("cache/download");
+        // Without it `go` dials the database's own host (cmd/go/internal/modfetch/sumdb.go); with it, a look-up that is
+        // not carried fails at once.
+        let database = spec.dir("cache/download/sumdb/sum.golang.org");
+        spec.file(database, "supported", FILE, Source::Bytes(Vec::new()));
         for (module, carried) in &content.modules {
             let (dir, version) = download_files(&mut spec, carried);
             if let Some(zip) = &carried.zip {
