@@ -198,6 +198,9 @@ fn plan_error(error: &PlanError) -> CommandError {
         PlanError::Inodes { needed, free } => shown
             .expected(format!("{needed} free inodes"), format!("{free} free inodes"))
             .hint("make room, or name a prefix on another file system with `--prefix`"),
+        PlanError::Kernel { release } => {
+            shown.expected("Linux 3.2 or newer", format!("{release}  (this host)"))
+        }
         PlanError::ReadOnly | PlanError::NoExec => {
             shown.hint("name a prefix on another file system with `--prefix`")
         }

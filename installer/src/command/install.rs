@@ -1,15 +1,15 @@
 //! `goport install`: from a bundle to a host that builds.
 
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::Instant;
 
 use camino::Utf8PathBuf;
 use clap::Args;
-use goferry_manifest::Timestamp;
-use goferry_terminal::{Bytes, CommandError, Count, Duration, Environment, Kind, Printer, help_end};
+use goferry_terminal::{Bytes, CommandError, Count, Duration, Environment, Printer, help_end};
 use serde::Serialize;
 
 use super::env::Shell;
 use super::error::{install_error, state_error};
+use super::expiry::{now, warn_if_expired};
 use super::location::{Location, LocationOptions};
 use super::progress::Bars;
 use super::verify::KeyOption;
@@ -85,11 +85,13 @@ impl Install {
         if self.dry_run {
             let plan = crate::dry_run(&request, &bars).map_err(failed)?;
             drop(bars);
+            warn_if_expired(printer, plan.expires);
             show_plan(printer, &location, &plan);
             return Ok(());
         }
         let installed = crate::install(&request, &bars).map_err(failed)?;
         drop(bars);
+        warn_if_expired(printer, installed.plan.expires);
         if let Some(error) = &installed.log_error {
             printer.warning(format_args!("installed, but not entered in the log: {error}"));
         }
@@ -195,13 +197,6 @@ fn who(environment: &Environment) -> String {
     name.map_or_else(
         || format!("uid {uid}"),
         |name| name.chars().filter(|c| !c.is_control()).take(64).collect(),
-    )
-}
-
-fn now() -> Result<Timestamp, CommandError> {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).ok();
-    since.and_then(|since| i64::try_from(since.as_secs()).ok()).and_then(Timestamp::from_unix).ok_or_else(
-        || CommandError::new(Kind::Failed, "the host's clock is outside of the years 1970 to 9999"),
     )
 }
 

@@ -3,6 +3,7 @@
 mod changes;
 mod env;
 mod error;
+mod expiry;
 mod install;
 pub mod interrupt;
 mod list;
