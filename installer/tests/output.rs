@@ -59,3 +59,18 @@ fn an_empty_prefix_is_a_usage_error() {
     assert_eq!(code, Some(2), "{stderr}");
     assert!(stderr.starts_with("error: `--prefix` is empty\n"), "{stderr}");
 }
+
+#[test]
+fn verbose_tells_what_the_library_does() {
+    let fixtures = concat!(env!("CARGO_MANIFEST_DIR"), "/../fixtures");
+    let (bundle, key) =
+        (format!("{fixtures}/golden/sample-1.goferry"), format!("{fixtures}/keys/test-signer.pub"));
+    let place = tempfile::tempdir().unwrap();
+    let prefix = place.path().join("there").to_str().unwrap().to_owned();
+    let arguments = ["verify", &bundle, "--key", &key, "--prefix", &prefix, "-v"];
+    let (code, _, stderr) = output(&arguments);
+    assert_eq!(code, Some(0), "{stderr}");
+    assert!(stderr.contains("begin stage=Unpack"), "{stderr}");
+    let (_, _, quiet) = output(&arguments[..6]);
+    assert!(!quiet.contains("stage"), "{quiet}");
+}

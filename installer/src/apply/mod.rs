@@ -72,6 +72,12 @@ pub(crate) struct Run<'r> {
 }
 
 impl Run<'_> {
+    /// The next stage begins.
+    pub(crate) fn begin(&self, stage: Stage) {
+        tracing::debug!(?stage, "begin");
+        self.reporter.stage(stage);
+    }
+
     pub(crate) fn check_interrupt(&self) -> Result<(), ApplyError> {
         if self.interrupt.load(Ordering::Relaxed) { Err(ApplyError::Interrupted) } else { Ok(()) }
     }
@@ -406,7 +412,7 @@ impl<S: ReadAt + Sync> Writing<'_, S> {
     /// DESIGN §5, steps 4 and 5.
     fn publish(&self, stagings: &[Staging<'_>], modcache: Option<&Modcache<'_>>) -> Result<(), ApplyError> {
         self.run.check_interrupt()?;
-        self.run.reporter.stage(Stage::Sync);
+        self.run.begin(Stage::Sync);
         self.dirs.modcache.sync_file_system()?;
         if let (Some(modcache), Some(staging)) = (modcache, stagings.last()) {
             for spec in &modcache.snapshots {
