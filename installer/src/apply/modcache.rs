@@ -98,7 +98,7 @@ impl<'m> Modcache<'m> {
         budget: &HandleBudget,
         run: &Run<'_>,
     ) -> Result<Vec<bool>, ApplyError> {
-        run.reporter.stage(Stage::Link);
+        run.begin(Stage::Link);
         let zips: BTreeMap<usize, Sha256Digest> =
             self.zips.iter().filter_map(|zip| Some((zip.zip, *zips.get(&zip.module.to_string())?))).collect();
         let old = Handles::new(&self.spec, previous, budget);
@@ -111,7 +111,10 @@ impl<'m> Modcache<'m> {
             optional(old.with(*dir, link))?;
             Ok::<(), ApplyError>(())
         })?;
-        Ok(done.into_iter().map(AtomicBool::into_inner).collect())
+        let done: Vec<_> = done.into_iter().map(AtomicBool::into_inner).collect();
+        let taken_over = done.iter().filter(|done| **done).count();
+        tracing::debug!(taken_over, of = done.len(), "files of the module cache in use");
+        Ok(done)
     }
 
     fn link_files(
@@ -148,7 +151,7 @@ impl<'m> Modcache<'m> {
         held: &BTreeMap<String, Sha256Digest>,
         run: &Run<'_>,
     ) -> Result<BTreeMap<String, Sha256Digest>, ApplyError> {
-        run.reporter.stage(Stage::Zips);
+        run.begin(Stage::Zips);
         let digests = Mutex::new(BTreeMap::new());
         let budget = Budget::new(run.memory);
         workers::for_each(run.threads, &self.zips, |zip| {
