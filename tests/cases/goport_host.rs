@@ -223,8 +223,8 @@ fn what_is_installed_and_trusted_is_shown() {
     assert!(install.starts_with("Installed 1 toolchain and 6 modules as generation 1 in "), "{install}");
     assert!(
         install.ends_with(
-            "\nTo use it:\n  eval \"$(goport env --prefix 'DIR/there')\"\nor\n  \
-             export PATH='DIR/there/current/bin':\"$PATH\"\n"
+            "\nTo use it:\n  eval \"$(goport env --prefix DIR/there)\"\nor\n  \
+             export PATH=DIR/there/current/bin:\"$PATH\"\n"
         ),
         "{install}"
     );
