@@ -58,14 +58,14 @@ pub fn fetch_toolchain(
     })?;
     let source = {
         let expected = Expected { h1, voucher: Voucher::ChecksumDatabase };
-        fetch_zip(fetcher, &module, Some(&expected), watch)?
+        fetch_zip(fetcher, &module, &expected, watch)?
     };
     let toolchain =
         Toolchain { version: release, platform: platform.clone(), h1, files: source.zip.files.clone() };
     Ok(FetchedToolchain { toolchain, source })
 }
 
-/// The GOROOT of a toolchain below `directory`, made if it is not there yet.
+/// The GOROOT of a toolchain below `directory`, made if it is not there yet. Several runs may do so at once.
 pub fn lay_out(fetched: &FetchedToolchain, directory: &Path) -> Result<PathBuf, LayOutError> {
     let module = fetched.toolchain.module();
     let goroot = directory.join(format!("go{}", module.version().as_str().trim_start_matches("v0.0.1-go")));
