@@ -71,6 +71,9 @@ trees/modcache/ID/cache/download/golang.org/ 0555
 trees/modcache/ID/cache/download/golang.org/fips140/ 0555
 trees/modcache/ID/cache/download/golang.org/fips140/@v/ 0555
 trees/modcache/ID/cache/download/golang.org/fips140/@v/v1.0.0-c2097c7c.ziphash 0444
+trees/modcache/ID/cache/download/sumdb/ 0555
+trees/modcache/ID/cache/download/sumdb/sum.golang.org/ 0555
+trees/modcache/ID/cache/download/sumdb/sum.golang.org/supported 0444
 trees/modcache/ID/cache/lock 0600
 trees/modcache/ID/example.com/ 0555
 trees/modcache/ID/example.com/!upper@v1.0.0-!r!c1/ 0555

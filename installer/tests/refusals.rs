@@ -77,6 +77,23 @@ fn another_bundle_with_a_known_sequence_is_refused_always() {
 }
 
 #[test]
+fn a_known_sequence_is_remembered_beyond_a_downgrade() {
+    let mut place = Place::new();
+    let (five, other_five) = (toy().build("web", 5), extended().build("web", 5));
+    place.install(&five).unwrap();
+    place.downgrade = Downgrade::Allow;
+    place.install(&extended().build("web", 4)).unwrap();
+    for downgrade in [Downgrade::Allow, Downgrade::Refuse] {
+        place.downgrade = downgrade;
+        let message = refused(&place, &other_five);
+        assert!(message.starts_with("another bundle 5 of channel `web` with other content"), "{message}");
+        let message = refused(&place, &toy().build("web", 4));
+        assert!(message.starts_with("another bundle 4 of channel `web` with other content"), "{message}");
+    }
+    assert_eq!(place.install(&five).unwrap().plan.generation, 3);
+}
+
+#[test]
 fn a_version_never_changes_its_content_in_any_channel() {
     let place = Place::new();
     place.install(&extended().build("web", 1)).unwrap();
@@ -253,6 +270,21 @@ fn what_another_channel_needs_and_nobody_carries_is_named() {
         "{message}"
     );
     assert_eq!(place.listing(), before);
+}
+
+#[test]
+fn a_file_with_a_changed_mode_is_not_linked() {
+    let place = Place::new();
+    place.install(&toy().build("web", 1)).unwrap();
+    let below = "example.com/low@v0.2.0/x.go";
+    let old = place.path("trees/modcache").join(modcache(&place)).join(below);
+    fs::set_permissions(&old, fs::Permissions::from_mode(0o666)).unwrap();
+    // The bundle does not carry it: what is right about it is its content, and that is copied.
+    let other = Builder::default().module("example.com/other", "v1.0.0", &[("o.go", b"package o\n")]);
+    place.install(&other.build("other", 1)).unwrap();
+    let new = place.path("current/modcache").join(below);
+    assert_eq!(fs::metadata(&new).unwrap().permissions().mode() & 0o7777, 0o444);
+    assert_eq!(fs::read_to_string(new).unwrap(), "package x\n");
 }
 
 fn modcache(place: &Place) -> String {

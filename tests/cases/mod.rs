@@ -1,10 +1,18 @@
 //! The promises.
 
+mod acceptance;
+mod acceptance_build;
+mod acceptance_layout;
+mod acceptance_modules;
+mod acceptance_switch;
+mod acceptance_web;
 mod bad_bundles;
 mod bundles;
 mod checksum_database;
 mod fetch_faults;
 mod fetch_sources;
 mod fetch_world;
+mod goport_host;
 mod prepare;
 mod prepare_toy;
+mod reproducible;

@@ -14,6 +14,7 @@ use serde::Serialize;
 
 use super::error::{build_error, key_file_error, pack_error, write_error};
 use super::interrupt;
+use super::output::Output;
 use super::progress::{BuildBars, pack_bar};
 use crate::build::{BuildRequest, Prepared, prepare};
 use crate::cache::Cache;
@@ -89,15 +90,16 @@ impl Build {
         // Before anything long: a passphrase is asked for while somebody is still there.
         let ask = || passphrase::ask(&format!("passphrase of {}: ", self.key.display()));
         let key = read_secret_key(&self.key, ask).map_err(|error| key_file_error(&error))?;
+        // And the place of the bundle is tried: after minutes of work it is too late.
+        let place = Output::open(self.output.as_deref(), &self.key, environment)?;
         let bars = BuildBars::new(printer);
         let prepared = prepare(&self.request(environment)?, environment, &bars, interrupt::stop())
             .map_err(|error| build_error(&error))?;
         drop(bars);
         let fetched = Duration(started.elapsed());
         printer.status("Fetched", format_args!("and proved {} in {fetched}", contents(&prepared)));
-        let output = self.output(&prepared, environment);
-        let (id, size) = self.pack_and_write(printer, environment, &prepared, &key, &output)?;
-        self.report(printer, &prepared, &key, (&output, id, size), started);
+        let (path, id, size) = self.pack_and_write(printer, environment, &prepared, &key, place)?;
+        self.report(printer, &prepared, &key, (&path, id, size), started);
         Ok(())
     }
 
@@ -116,25 +118,19 @@ impl Build {
         })
     }
 
-    fn output(&self, prepared: &Prepared, environment: &Environment) -> PathBuf {
-        let default = || format!("{}-{}.goferry", prepared.lock.name, prepared.lock.sequence).into();
-        environment.directory().join(self.output.clone().unwrap_or_else(default))
-    }
-
     fn pack_and_write(
         &self,
         printer: &Printer,
         environment: &Environment,
         prepared: &Prepared,
         key: &SecretKey,
-        output: &Path,
-    ) -> Result<(Sha256Digest, u64), CommandError> {
+        place: Output,
+    ) -> Result<(PathBuf, Sha256Digest, u64), CommandError> {
         let started = Instant::now();
         let cache =
             Cache::of_user(environment).map_err(|error| CommandError::from_error(Kind::Failed, &error))?;
         let cores = || thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
-        let directory = cache.directory().join("packs");
-        let packing = Packing::at_level(self.level, self.threads.unwrap_or_else(cores), &directory);
+        let packing = Packing::at_level(self.level, self.threads.unwrap_or_else(cores), cache.directory());
         let bar = pack_bar(printer, &prepared.manifest);
         let (packs, store) = packing
             .pack(&prepared.manifest, &prepared.contents, interrupt::stop(), &|bytes| bar.advance(bytes))
@@ -145,7 +141,11 @@ impl Build {
         prepared.save_lock().map_err(|error| build_error(&error))?;
         let evidence = Evidence::default();
         let draft = Draft { lock: &prepared.lock, manifest: &prepared.manifest, packs, evidence: &evidence };
-        write_bundle(draft, &store, key, output).map_err(|error| write_error(&error, output))
+        let path = place.path(&prepared.lock)?;
+        let lock = prepared.lock_file.0.as_path();
+        let (id, size) = write_bundle(draft, &store, key, place.file, &path)
+            .map_err(|error| write_error(&error, &path, lock))?;
+        Ok((path, id, size))
     }
 
     fn report(

@@ -5,6 +5,7 @@ mod error;
 mod inspect;
 mod interrupt;
 mod keygen;
+mod output;
 mod progress;
 
 use std::process::ExitCode;

@@ -32,7 +32,7 @@ struct DirSpec {
 pub(crate) struct FileSpec {
     dir: usize,
     pub(crate) name: String,
-    mode: u32,
+    pub(crate) mode: u32,
     pub(crate) source: Source,
     /// Whether it may be a hard link into an older tree: nothing writes into it in place.
     pub(crate) linkable: bool,

@@ -150,13 +150,15 @@ pub fn plan(
     host: &Host,
     downgrade: Downgrade,
 ) -> Result<Plan, PlanError> {
-    let Incoming { id, cover, manifest, signers } = incoming;
+    let Incoming { id, cover, manifest, signers: _ } = incoming;
     check_platform(manifest, host.platform.as_ref())?;
     let current = observed.current.as_ref();
     let mut records = current.map(|current| current.receipt.channels.clone()).unwrap_or_default();
     let held = records.get(&cover.name);
     let up_to_date = held.is_some_and(|held| held.bundle == *id);
-    let floor = if up_to_date { None } else { held.map(|held| (held.floor, held.floor_manifest)) };
+    let known = held.map(|held| held.manifests.clone()).unwrap_or_default();
+    check_sequence(cover, &known)?;
+    let floor = if up_to_date { None } else { held.map(|held| held.floor) };
     let downgrade_from = floor.map_or(Ok(None), |floor| check_floor(cover, floor, downgrade))?;
     let mut ledger = current.map(|current| current.receipt.ledger.clone()).unwrap_or_default();
     if let Some(platform) = &host.platform {
@@ -176,16 +178,7 @@ pub fn plan(
     let modcache = tree(observed, MODCACHE, content.modcache_name());
     let default_go = default_go(&cover.name, observed, &manifests, &content);
     if !up_to_date {
-        let (sequence, content) = (cover.sequence, cover.manifest.content_sha256);
-        let record = ChannelRecord {
-            floor: sequence,
-            floor_manifest: content,
-            sequence,
-            bundle: *id,
-            manifest: content,
-            signers: signers.clone(),
-        };
-        records.insert(cover.name.clone(), record);
+        records.insert(cover.name.clone(), record(incoming, known));
     }
     let parent = current.map(|current| current.receipt.generation);
     let mut plan = Plan {
@@ -232,26 +225,41 @@ fn check_platform(manifest: &Manifest, host: Option<&Platform>) -> Result<(), Pl
     Err(PlanError::Platform { host: host.cloned(), carried })
 }
 
-fn check_floor(
-    cover: &Cover,
-    (floor, floor_manifest): (Sequence, Sha256Digest),
-    downgrade: Downgrade,
-) -> Result<Option<Sequence>, PlanError> {
-    let Cover { name, sequence, manifest, .. } = cover;
-    if *sequence == floor && manifest.content_sha256 != floor_manifest {
-        return Err(PlanError::SameSequence {
-            channel: name.clone(),
-            sequence: *sequence,
-            installed: floor_manifest,
-            incoming: manifest.content_sha256,
-        });
+/// A sequence number is given once, also if the host has gone back since.
+fn check_sequence(cover: &Cover, known: &BTreeMap<Sequence, Sha256Digest>) -> Result<(), PlanError> {
+    let incoming = cover.manifest.content_sha256;
+    match known.get(&cover.sequence) {
+        Some(installed) if *installed != incoming => Err(PlanError::SameSequence {
+            channel: cover.name.clone(),
+            sequence: cover.sequence,
+            installed: *installed,
+            incoming,
+        }),
+        _ => Ok(()),
     }
-    match (*sequence < floor, downgrade) {
+}
+
+fn check_floor(cover: &Cover, floor: Sequence, downgrade: Downgrade) -> Result<Option<Sequence>, PlanError> {
+    let (channel, sequence) = (&cover.name, cover.sequence);
+    match (sequence < floor, downgrade) {
         (false, _) => Ok(None),
         (true, Downgrade::Allow) => Ok(Some(floor)),
-        (true, Downgrade::Refuse) => {
-            Err(PlanError::Rollback { channel: name.clone(), sequence: *sequence, floor })
-        }
+        (true, Downgrade::Refuse) => Err(PlanError::Rollback { channel: channel.clone(), sequence, floor }),
+    }
+}
+
+/// What is remembered of the channel once the bundle is installed.
+fn record(incoming: &Incoming<'_>, mut known: BTreeMap<Sequence, Sha256Digest>) -> ChannelRecord {
+    let Incoming { id, cover, manifest: _, signers } = incoming;
+    let (sequence, manifest) = (cover.sequence, cover.manifest.content_sha256);
+    known.insert(sequence, manifest);
+    ChannelRecord {
+        floor: sequence,
+        manifests: known,
+        sequence,
+        bundle: *id,
+        manifest,
+        signers: signers.clone(),
     }
 }
 
