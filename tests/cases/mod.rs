@@ -12,6 +12,7 @@ mod checksum_database;
 mod fetch_faults;
 mod fetch_sources;
 mod fetch_world;
+mod goferry_cli;
 mod goport_host;
 mod prepare;
 mod prepare_toy;

@@ -18,9 +18,9 @@ use super::prepare::Told;
 
 const GO: &str = "#!/bin/sh\ncase \"$1 $2\" in\n'mod edit') exec cat edit.json ;;\n'list -m') exec cat list.json ;;\nesac\nexit 1\n";
 
-struct World {
-    directory: TempDir,
-    proxy: GoProxyTree,
+pub(super) struct World {
+    pub(super) directory: TempDir,
+    pub(super) proxy: GoProxyTree,
     log: LogBuilder,
     variables: Vec<(String, String)>,
     goproxy: String,
@@ -36,7 +36,7 @@ struct Says<'a> {
 }
 
 impl World {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let directory = TempDir::new().unwrap();
         let proxy = GoProxyTree::new(directory.path().join("proxy"));
         let mut world = Self {
@@ -103,8 +103,8 @@ impl World {
         project
     }
 
-    fn prepare(&self, projects: &[PathBuf]) -> (Result<Prepared, BuildError>, Vec<String>) {
-        self.log.write_to(self.proxy.root()).unwrap();
+    /// What the environment of a build is to be.
+    pub(super) fn variables(&self) -> Vec<(String, String)> {
         let home = self.directory.path().to_str().unwrap();
         let mut variables = vec![
             ("HOME".to_owned(), home.to_owned()),
@@ -113,6 +113,17 @@ impl World {
             ("GOWORK".to_owned(), "off".to_owned()),
         ];
         variables.extend(self.variables.iter().cloned());
+        variables
+    }
+
+    /// Lets the database serve what was added to it.
+    pub(super) fn publish(&self) {
+        self.log.write_to(self.proxy.root()).unwrap();
+    }
+
+    fn prepare(&self, projects: &[PathBuf]) -> (Result<Prepared, BuildError>, Vec<String>) {
+        self.publish();
+        let (home, variables) = (self.directory.path(), self.variables());
         let request = BuildRequest {
             projects: projects.to_vec(),
             toolchains: Vec::new(),
@@ -127,7 +138,7 @@ impl World {
     }
 
     /// A project that requires one module, which it has in its go.sum.
-    fn simple(&mut self) -> (Module, PathBuf) {
+    pub(super) fn simple(&mut self) -> (Module, PathBuf) {
         let module = self.public("a.example/m", "v1.0.0", &[("m.go", b"package m\n")]);
         let says = Says {
             go: "go 1.26.8",
@@ -139,7 +150,7 @@ impl World {
         (module, project)
     }
 
-    fn in_directory(&self, name: &str) -> String {
+    pub(super) fn in_directory(&self, name: &str) -> String {
         self.directory.path().join(name).to_str().unwrap().to_owned()
     }
 
@@ -375,6 +386,16 @@ fn one_lock_gives_one_manifest_whatever_a_proxy_says_of_times() {
     std::fs::remove_file(world.in_directory("goferry.lock")).unwrap();
     world.locked = false;
     assert_ne!(world.prepare(&[project]).0.unwrap().lock.content, first.lock.content);
+}
+
+#[test]
+fn logins_that_are_not_used_are_named() {
+    let mut world = World::new();
+    let (_, project) = world.simple();
+    world.variables.push(("GOAUTH".to_owned(), "netrc; git /secret".to_owned()));
+    let (prepared, warnings) = world.prepare(&[project]);
+    assert!(prepared.is_ok());
+    assert_eq!(warnings, ["`git` of GOAUTH is not used: logins come from `.netrc` alone"]);
 }
 
 #[test]

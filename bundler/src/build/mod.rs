@@ -153,6 +153,7 @@ impl<'a> Session<'a> {
         stop: &'a Stop,
     ) -> Result<Self, BuildError> {
         let settings = Settings::discover(request.proxy.as_deref(), environment)?;
+        warn_of_other_logins(environment, progress)?;
         let client = Client::new(environment, Patience::default())?;
         let fetcher = Fetcher::new(client, Cache::of_user(environment)?, settings);
         let database = match go_setting(environment, "GOSUMDB")?.unwrap_or_default().parse()? {
@@ -310,6 +311,17 @@ impl<'a> Session<'a> {
         });
         Ok(Manifest::new(wanted.collect(), modules.collect())?)
     }
+}
+
+/// Of GOAUTH's methods only `.netrc` is there: who relies on another one should not have to guess why a proxy says 401.
+fn warn_of_other_logins(environment: &Environment, progress: &dyn Progress) -> Result<(), BuildError> {
+    let goauth = go_setting(environment, "GOAUTH")?.unwrap_or_default();
+    let methods = goauth.split(';').filter_map(|method| method.split_whitespace().next());
+    for method in methods.filter(|method| !matches!(*method, "netrc" | "off")) {
+        let method = method.escape_debug();
+        progress.warn(&format!("`{method}` of GOAUTH is not used: logins come from `.netrc` alone"));
+    }
+    Ok(())
 }
 
 fn contents_of(harvest: Harvest) -> FetchedContents {
