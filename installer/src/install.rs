@@ -24,8 +24,9 @@ use crate::plan::{Action, Downgrade, Incoming, Plan, PlanError, plan};
 use crate::prefix::{Prefix, Root};
 use crate::receipt::{Parent, Receipt, Schema, Trees};
 
-/// Bytes that packs and their decoders may take together by default.
-pub const MEMORY: u64 = 144 << 20;
+/// Bytes that packs and their decoders may take together by default: enough for two of the largest packs that goferry
+/// makes, so that two cores have work.
+pub const MEMORY: u64 = 168 << 20;
 /// More threads than this do not lay files out faster.
 const MOST_THREADS: usize = 4;
 

@@ -96,28 +96,28 @@ trees/modcache/ID/golang.org/fips140@v1.0.0-c2097c7c/fips140/a.go 0444
 trees/modcache/ID/golang.org/fips140@v1.0.0-c2097c7c/fips140/sha/ 0555
 trees/modcache/ID/golang.org/fips140@v1.0.0-c2097c7c/fips140/sha/s.go 0444
 trees/toolchain/ 0755
-trees/toolchain/go1.27.3/ 0755
-trees/toolchain/go1.27.3/VERSION 0644
-trees/toolchain/go1.27.3/bin/ 0755
-trees/toolchain/go1.27.3/bin/go 0755
-trees/toolchain/go1.27.3/bin/gofmt 0755
+trees/toolchain/go1.27.3/ 0555
+trees/toolchain/go1.27.3/VERSION 0444
+trees/toolchain/go1.27.3/bin/ 0555
+trees/toolchain/go1.27.3/bin/go 0555
+trees/toolchain/go1.27.3/bin/gofmt 0555
 trees/toolchain/go1.27.3/go.env -> ../../../current/go.env
-trees/toolchain/go1.27.3/go.mod 0644
-trees/toolchain/go1.27.3/lib/ 0755
-trees/toolchain/go1.27.3/lib/fips140/ 0755
-trees/toolchain/go1.27.3/lib/fips140/v1.0.0-c2097c7c.zip 0644
-trees/toolchain/go1.27.3/lib/wasm/ 0755
-trees/toolchain/go1.27.3/lib/wasm/go_js_wasm_exec 0755
-trees/toolchain/go1.27.3/lib/wasm/wasm_exec.js 0644
-trees/toolchain/go1.27.3/pkg/ 0755
-trees/toolchain/go1.27.3/pkg/tool/ 0755
-trees/toolchain/go1.27.3/pkg/tool/linux_amd64/ 0755
-trees/toolchain/go1.27.3/pkg/tool/linux_amd64/compile 0755
-trees/toolchain/go1.27.3/src/ 0755
-trees/toolchain/go1.27.3/src/fmt/ 0755
-trees/toolchain/go1.27.3/src/fmt/print.go 0644
-trees/toolchain/go1.27.3/src/go.mod 0644
-trees/toolchain/go1.27.3/src/make.bash 0644
+trees/toolchain/go1.27.3/go.mod 0444
+trees/toolchain/go1.27.3/lib/ 0555
+trees/toolchain/go1.27.3/lib/fips140/ 0555
+trees/toolchain/go1.27.3/lib/fips140/v1.0.0-c2097c7c.zip 0444
+trees/toolchain/go1.27.3/lib/wasm/ 0555
+trees/toolchain/go1.27.3/lib/wasm/go_js_wasm_exec 0555
+trees/toolchain/go1.27.3/lib/wasm/wasm_exec.js 0444
+trees/toolchain/go1.27.3/pkg/ 0555
+trees/toolchain/go1.27.3/pkg/tool/ 0555
+trees/toolchain/go1.27.3/pkg/tool/linux_amd64/ 0555
+trees/toolchain/go1.27.3/pkg/tool/linux_amd64/compile 0555
+trees/toolchain/go1.27.3/src/ 0555
+trees/toolchain/go1.27.3/src/fmt/ 0555
+trees/toolchain/go1.27.3/src/fmt/print.go 0444
+trees/toolchain/go1.27.3/src/go.mod 0444
+trees/toolchain/go1.27.3/src/make.bash 0444
 ";
 
 /// The listing with the name of the module cache as `ID`, and without what only ordinary users get.

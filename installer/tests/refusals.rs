@@ -132,6 +132,30 @@ fn a_toolchain_that_calls_itself_otherwise_is_refused() {
 }
 
 #[test]
+fn what_install_refuses_of_a_toolchain_is_refused_by_verify_in_the_same_words() {
+    let platform = goferry_manifest::Platform::of_this_program().unwrap().to_string();
+    let long = [b"go1.27.3\n".as_slice(), &[b' '; 4096]].concat();
+    let files: [&[(&str, &[u8])]; 2] =
+        [&[("VERSION", &long)], &[("VERSION", b"go1.27.3\n"), ("lib/fips140/v1.0.0.zip", b"no zip")]];
+    for (files, expected) in files.into_iter().zip([
+        "`VERSION` has 4105 bytes, above the limit of 4096",
+        "the FIPS 140 snapshot `lib/fips140/v1.0.0.zip` is not a module zip: ",
+    ]) {
+        let bundle = Builder::default().toolchain("1.27.3", &platform, files).build("web", 1);
+        let place = Place::new();
+        let message = refused(&place, &bundle);
+        assert!(message.contains(expected), "{message}");
+        assert_only_empty_places(&place);
+        let interrupt = AtomicBool::new(false);
+        let verified = place.with_request(&bundle, &interrupt, |request| {
+            goport::verify(request.bundle, request.trust, request.effort, &Silent).map(drop)
+        });
+        let error = verified.unwrap_err();
+        assert_eq!((error.class(), error.to_string()), (Class::Refused, message));
+    }
+}
+
+#[test]
 fn packs_with_other_content_than_signed_are_refused_and_nothing_gets_its_name() {
     // bad-inputs #58
     let mut lying = toy();

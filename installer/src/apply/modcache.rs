@@ -14,7 +14,7 @@ use goferry_manifest::{Hashing, Module, Sha256Digest};
 
 use super::module_zip;
 use super::tree::{FileSpec, HandleBudget, Handles, Source, Staging, TreeSpec};
-use super::workers;
+use super::workers::{self, Budget};
 use super::{ApplyError, Run, Stage};
 use crate::content::{Content, Snapshot};
 use crate::fs::{Dir, FsError, optional};
@@ -23,7 +23,7 @@ use crate::fs::{Dir, FsError, optional};
 const FILE: u32 = 0o444;
 const DIR: u32 = 0o555;
 /// Bytes of the largest zip that is made in memory.
-const IN_MEMORY: u64 = 8 << 20;
+const IN_MEMORY: u64 = 32 << 20;
 
 /// What a module cache is to hold.
 #[derive(Debug)]
@@ -98,7 +98,7 @@ impl<'m> Modcache<'m> {
         budget: &HandleBudget,
         run: &Run<'_>,
     ) -> Result<Vec<bool>, ApplyError> {
-        run.reporter.stage(Stage::Link);
+        run.begin(Stage::Link);
         let zips: BTreeMap<usize, Sha256Digest> =
             self.zips.iter().filter_map(|zip| Some((zip.zip, *zips.get(&zip.module.to_string())?))).collect();
         let old = Handles::new(&self.spec, previous, budget);
@@ -111,7 +111,10 @@ impl<'m> Modcache<'m> {
             optional(old.with(*dir, link))?;
             Ok::<(), ApplyError>(())
         })?;
-        Ok(done.into_iter().map(AtomicBool::into_inner).collect())
+        let done: Vec<_> = done.into_iter().map(AtomicBool::into_inner).collect();
+        let taken_over = done.iter().filter(|done| **done).count();
+        tracing::debug!(taken_over, of = done.len(), "files of the module cache in use");
+        Ok(done)
     }
 
     fn link_files(
@@ -148,10 +151,12 @@ impl<'m> Modcache<'m> {
         held: &BTreeMap<String, Sha256Digest>,
         run: &Run<'_>,
     ) -> Result<BTreeMap<String, Sha256Digest>, ApplyError> {
-        run.reporter.stage(Stage::Zips);
+        run.begin(Stage::Zips);
         let digests = Mutex::new(BTreeMap::new());
+        let budget = Budget::new(run.memory);
         workers::for_each(run.threads, &self.zips, |zip| {
             run.check_interrupt()?;
+            let _share = budget.share(zip.size().min(IN_MEMORY));
             let name = zip.module.to_string();
             let digest = match held.get(&name).filter(|_| done.get(zip.zip) == Some(&true)) {
                 Some(digest) => *digest,
@@ -165,9 +170,14 @@ impl<'m> Modcache<'m> {
 }
 
 impl ZipSpec<'_> {
-    fn write(&self, staging: &Staging<'_>) -> Result<Sha256Digest, ApplyError> {
+    /// Bytes of the zip that stores the files.
+    fn size(&self) -> u64 {
         let named = self.files.iter().map(|file| (file.path.as_str(), file.size));
-        let size = module_zip::stored_size(self.module, named);
+        module_zip::stored_size(self.module, named)
+    }
+
+    fn write(&self, staging: &Staging<'_>) -> Result<Sha256Digest, ApplyError> {
+        let size = self.size();
         let files = self.files.iter().zip(self.numbers.clone()).map(|(file, number)| {
             (file.path.as_str(), staging.open_file(number).map_err(|error| error.reason))
         });

@@ -6,6 +6,7 @@ use goferry_manifest::bundle::{BundleError, PackError};
 use goferry_manifest::minisign::KeyId;
 use goferry_terminal::{Bytes, CommandError, Kind};
 
+use super::env::Shell;
 use crate::key_file::KeyFileError;
 use crate::observe::ObserveError;
 use crate::plan::PlanError;
@@ -32,7 +33,8 @@ pub fn open_error(error: &OpenError) -> CommandError {
 
 /// A bundle that is refused.
 pub fn bundle_error(error: &BundleError, path: &Utf8Path) -> CommandError {
-    let copy = format!("copy the bundle again, then run `goport verify {path}`");
+    let file = Shell::Sh.quote(path.as_str());
+    let copy = format!("copy the bundle again, then run `goport verify {file}`");
     let shown = |kind| CommandError::from_error(kind, error);
     match error {
         BundleError::Io(_) => CommandError::new(Kind::Failed, format!("cannot read `{path}`"))
@@ -100,7 +102,8 @@ pub(super) fn observe_error(error: &ObserveError, prefix: &Prefix) -> CommandErr
             shown.hint(format!("run goport as user {owner}, or name a prefix of your own with `--prefix`"))
         }
         ObserveError::WorldWritable { .. } => {
-            shown.hint(format!("check that nobody has put anything there, then chmod o-w '{prefix}'"))
+            let prefix = Shell::Sh.quote(prefix.as_path().as_str());
+            shown.hint(format!("check that nobody has put anything there, then chmod o-w {prefix}"))
         }
         ObserveError::Fs(_) | ObserveError::Damaged { .. } => shown,
     }
@@ -195,6 +198,9 @@ fn plan_error(error: &PlanError) -> CommandError {
         PlanError::Inodes { needed, free } => shown
             .expected(format!("{needed} free inodes"), format!("{free} free inodes"))
             .hint("make room, or name a prefix on another file system with `--prefix`"),
+        PlanError::Kernel { release } => {
+            shown.expected("Linux 3.2 or newer", format!("{release}  (this host)"))
+        }
         PlanError::ReadOnly | PlanError::NoExec => {
             shown.hint("name a prefix on another file system with `--prefix`")
         }
