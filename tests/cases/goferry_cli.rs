@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use e2e::programs::goferry_binary;
 use serde_json::Value;
 
-use super::prepare_toy::World;
+use super::toy_world::World;
 
 /// How long a program is waited for that should end at once.
 const PATIENCE: Duration = Duration::from_secs(30);

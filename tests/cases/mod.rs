@@ -17,3 +17,4 @@ mod goport_host;
 mod prepare;
 mod prepare_toy;
 mod reproducible;
+mod toy_world;
