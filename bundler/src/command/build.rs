@@ -19,7 +19,7 @@ use super::progress::{BuildBars, pack_bar};
 use crate::build::{BuildRequest, Prepared, prepare};
 use crate::cache::Cache;
 use crate::key_file::read_secret_key;
-use crate::lock::Reconciled;
+use crate::lock::{Reconciled, moment};
 use crate::pack::Packing;
 use crate::passphrase;
 use crate::write::{Draft, write_bundle};
@@ -202,14 +202,10 @@ fn packed(packs: &goferry_manifest::bundle::PackTable) -> String {
 
 /// The moment that a changed lock bears: that of SOURCE_DATE_EPOCH, else now.
 fn now(environment: &Environment) -> Result<Timestamp, CommandError> {
-    let wrong = |message: &str| CommandError::new(Kind::Usage, message);
-    if let Some(text) = environment.text("SOURCE_DATE_EPOCH") {
-        let seconds = text.parse().ok().and_then(Timestamp::from_unix);
-        return seconds.ok_or_else(|| wrong("`SOURCE_DATE_EPOCH` is not a number of seconds since 1970"));
-    }
     let since = SystemTime::now().duration_since(UNIX_EPOCH).ok();
     let seconds = since.and_then(|since| i64::try_from(since.as_secs()).ok());
-    seconds
-        .and_then(Timestamp::from_unix)
-        .ok_or_else(|| wrong("this machine's clock is outside of the years 1970 to 9999"))
+    let clock = seconds.and_then(Timestamp::from_unix).ok_or_else(|| {
+        CommandError::new(Kind::Usage, "this machine's clock is outside of the years 1970 to 9999")
+    })?;
+    moment(environment, clock).map_err(|error| CommandError::from_error(Kind::Usage, &error))
 }

@@ -92,6 +92,7 @@ impl FetchError {
     }
 }
 
-fn lines(answers: &[String]) -> String {
-    answers.iter().flat_map(|answer| ["\n  ", answer]).collect()
+/// Each on a line of its own below a message.
+pub(crate) fn lines(lines: &[String]) -> String {
+    lines.iter().flat_map(|line| ["\n  ", line]).collect()
 }

@@ -95,6 +95,7 @@ fn fetch(go_sum: &GoSum, proxy: &str, home: &Path) -> Result<()> {
     let vouched = Vouched {
         zips: go_sum.zips.iter().map(expected).collect(),
         go_mods: go_sum.go_mods.iter().map(expected).collect(),
+        ..Vouched::default()
     };
     let jobs = |make: fn(Module) -> Job| go_sum.zips.keys().cloned().map(make);
     let jobs = jobs(Job::GoMod).chain(jobs(Job::Time)).chain(jobs(Job::Zip)).collect();
