@@ -55,7 +55,7 @@ pub enum FetchError {
     Cache(#[from] CacheError),
 }
 
-/// Why [`Fetcher::fetch_proven`] has nothing.
+/// Why [`Fetcher::fetch_proven`](super::Fetcher::fetch_proven) has nothing.
 #[derive(Debug, Error)]
 pub enum ProofError<E: std::error::Error + 'static> {
     /// Nothing came.
