@@ -134,18 +134,76 @@ pub fn create_staged(path: &Path, mode: u32) -> io::Result<File> {
     options.write(true).create_new(true).open(path).map_err(|source| named("create", path, &source))
 }
 
-/// Gives a complete staged directory its final name, in place of what has it.
-pub fn persist_directory(staged: tempfile::TempDir, path: &Path) -> io::Result<()> {
-    match std::fs::remove_dir_all(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(named("remove", path, &error)),
+/// Gives a complete staged directory its final name, unless another process was faster. What has the name and is not
+/// complete is replaced, by one process at a time: nobody may lose a directory that was found to be complete.
+pub fn persist_directory(
+    staged: tempfile::TempDir,
+    path: &Path,
+    is_complete: impl Fn() -> bool,
+) -> io::Result<()> {
+    let Some(staged) = try_persist_directory(staged, path)? else { return Ok(()) };
+    let lock_path = path.with_added_extension("lock");
+    let lock = fs_err::OpenOptions::new().write(true).create(true).truncate(false).open(&lock_path)?;
+    lock.file().lock().map_err(|source| named("lock", &lock_path, &source))?;
+    if is_complete() {
+        return Ok(());
+    }
+    let aside = temporary_directory(path.parent().unwrap_or(Path::new(".")))?;
+    match fs_err::rename(path, aside.path().join("damaged")) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    fs_err::rename(staged.path(), path)?;
-    let _ = staged.keep(); // it is no longer there to be removed
-    Ok(())
+    // Whoever got the name meanwhile has made the directory whole, or will be the next to hold the lock.
+    try_persist_directory(staged, path).map(drop)
+}
+
+/// Hands the staged directory back where the name is that of a directory with something in it.
+fn try_persist_directory(staged: tempfile::TempDir, path: &Path) -> io::Result<Option<tempfile::TempDir>> {
+    match fs_err::rename(staged.path(), path) {
+        Ok(()) => {
+            let _ = staged.keep(); // it is no longer there to be removed
+            Ok(None)
+        }
+        Err(error)
+            if matches!(error.kind(), io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::AlreadyExists) =>
+        {
+            Ok(Some(staged))
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// Writes a new small file of a staged directory.
 pub fn write_staged(path: &Path, bytes: &[u8]) -> io::Result<()> {
     create_staged(path, 0o600)?.write_all(bytes).map_err(|source| named("write", path, &source))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn staged(parent: &Path, content: &str) -> tempfile::TempDir {
+        let staged = temporary_directory(parent).unwrap();
+        write_staged(&staged.path().join("file"), content.as_bytes()).unwrap();
+        staged
+    }
+
+    #[test]
+    fn a_complete_directory_is_never_taken_away_and_a_damaged_one_is_replaced() {
+        let parent = tempfile::tempdir().unwrap();
+        let path = parent.path().join("go1.2.3");
+        let content = || std::fs::read_to_string(path.join("file")).unwrap();
+        let is_complete = || content() == "whole";
+        persist_directory(staged(parent.path(), "damaged"), &path, is_complete).unwrap();
+        assert_eq!(content(), "damaged");
+        persist_directory(staged(parent.path(), "whole"), &path, is_complete).unwrap();
+        assert_eq!(content(), "whole");
+        let used = File::open(&path).unwrap().metadata().unwrap().ino();
+        persist_directory(staged(parent.path(), "whole"), &path, is_complete).unwrap();
+        assert_eq!(std::fs::metadata(&path).unwrap().ino(), used);
+        let mut left: Vec<_> =
+            std::fs::read_dir(parent.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        left.sort();
+        assert_eq!(left, ["go1.2.3", "go1.2.3.lock"]);
+    }
 }

@@ -51,6 +51,8 @@ pub struct LockedModule {
     pub h1: Option<DirHash>,
     /// The h1 of its go.mod.
     pub go_mod: DirHash,
+    /// When it was made, as the proxy said that was asked first: nobody vouches for it, so it is kept here.
+    pub time: Option<Timestamp>,
     /// The module paths of the projects that want it.
     pub wanted_by: BTreeSet<String>,
 }
@@ -84,14 +86,32 @@ pub enum LockError {
         source: Box<MalformedLock>,
     },
     /// A version got other files than it had.
-    #[error("`{what}` is not what it was\n  expected: {locked} (goferry.lock)\n    actual: {actual}")]
+    #[error("`{what}` is not what it was\n  expected: {locked} (`{}`)\n    actual: {actual}", lock.display())]
     Contradiction {
+        /// The lock.
+        lock: PathBuf,
         /// The module or toolchain.
         what: String,
         /// Its h1 in the lock.
         locked: DirHash,
         /// Its h1 now.
         actual: DirHash,
+    },
+    /// The lock is that of another bundle, whose numbers are not this one's.
+    #[error("`{}` is the lock of bundle `{locked}`, and this one would be `{wanted}`", lock.display())]
+    OtherBundle {
+        /// The lock.
+        lock: PathBuf,
+        /// The name in it.
+        locked: Channel,
+        /// The name that follows from the projects.
+        wanted: Channel,
+    },
+    /// The lock was written by somebody else since it was read.
+    #[error("`{}` changed while the bundle was made", lock.display())]
+    ChangedMeanwhile {
+        /// The lock.
+        lock: PathBuf,
     },
     /// No number is left.
     #[error("channel `{0}` has used up its sequence numbers")]
@@ -119,7 +139,37 @@ pub struct MomentError {
     text: String,
 }
 
+impl LockError {
+    /// What the user can do.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::OtherBundle { .. } => Some(
+                "build in another directory, or name the projects in the order of before: the first one names the bundle",
+            ),
+            Self::ChangedMeanwhile { .. } => Some("another build was faster: run this one again"),
+            Self::Contradiction { .. } => {
+                Some("keep both files and find out why they differ; do not work around it")
+            }
+            Self::Io { .. } | Self::Malformed { .. } | Self::LastSequence(_) => None,
+        }
+    }
+}
+
 impl LockedContent {
+    /// The names of what is not the same in `other`, as a list of changes.
+    pub fn differences(&self, other: &Self) -> Vec<String> {
+        let toolchains = keys(&self.toolchains, &other.toolchains);
+        let toolchains = toolchains.filter_map(|key @ (version, platform)| {
+            let change = change(self.toolchains.get(key), other.toolchains.get(key))?;
+            Some(format!("{change} go{version} {platform}"))
+        });
+        let modules = keys(&self.modules, &other.modules).filter_map(|module| {
+            let change = change(self.modules.get(module), other.modules.get(module))?;
+            Some(format!("{change} {module}"))
+        });
+        toolchains.chain(modules).collect()
+    }
+
     /// What a manifest holds. `wanted_by` tells the projects that want a module.
     pub fn of_manifest(manifest: &Manifest, wanted_by: &BTreeMap<Module, BTreeSet<String>>) -> Self {
         let toolchains = manifest.toolchains().iter();
@@ -128,6 +178,7 @@ impl LockedContent {
             let locked = LockedModule {
                 h1: carried.zip.as_ref().map(|zip| zip.h1),
                 go_mod: carried.go_mod.h1,
+                time: carried.time,
                 wanted_by: wanted_by.get(&carried.module).cloned().unwrap_or_default(),
             };
             (carried.module.clone(), locked)
@@ -158,11 +209,11 @@ impl Lock {
                 return Err(MalformedLock::Twice(name));
             }
         }
-        for ModuleEntry { path, version, h1, go_mod, wanted_by } in document.module {
+        for ModuleEntry { path, version, h1, go_mod, time, wanted_by } in document.module {
             let module = Module::new(path, version)?;
             let name = module.to_string();
             let wanted_by = wanted_by.into_iter().collect();
-            if content.modules.insert(module, LockedModule { h1, go_mod, wanted_by }).is_some() {
+            if content.modules.insert(module, LockedModule { h1, go_mod, time, wanted_by }).is_some() {
                 return Err(MalformedLock::Twice(name));
             }
         }
@@ -183,6 +234,7 @@ impl Lock {
             version: module.version().clone(),
             h1: locked.h1,
             go_mod: locked.go_mod,
+            time: locked.time,
             wanted_by: locked.wanted_by.iter().cloned().collect(),
         });
         let document = Document {
@@ -201,11 +253,29 @@ impl Lock {
         fs::write_shared(path, self.to_text().as_bytes()).map_err(|source| LockError::Io { source })
     }
 
-    /// The lock for what is wanted now: the old one if it says the same, else its successor.
+    /// Replaces at `path` what was `read` from there, unless somebody else did so: a number must not come twice.
+    pub fn succeed(&self, read: Option<&Self>, path: &Path) -> Result<(), LockError> {
+        if Self::read(path)?.as_ref() != read {
+            return Err(LockError::ChangedMeanwhile { lock: path.to_owned() });
+        }
+        self.write(path)
+    }
+
+    /// Whether the lock at `path` may go on as that of the bundle `name`.
+    pub fn check_name(&self, name: &Channel, path: &Path) -> Result<(), LockError> {
+        if self.name == *name {
+            return Ok(());
+        }
+        let (locked, wanted) = (self.name.clone(), name.clone());
+        Err(LockError::OtherBundle { lock: path.to_owned(), locked, wanted })
+    }
+
+    /// The lock for what is wanted now: the old one, of `path`, if it says the same, else its successor.
     ///
-    /// The number goes on where the lock gets another name: a lower one of a channel must never come again.
+    /// The numbers of a bundle are its own, so another bundle does not go on with its lock.
     pub fn reconcile(
         old: Option<&Self>,
+        path: &Path,
         name: &Channel,
         content: LockedContent,
         now: Timestamp,
@@ -214,8 +284,9 @@ impl Lock {
             let first = Self { name: name.clone(), sequence: Sequence::FIRST, created: now, content };
             return Ok((first, Reconciled::Changed));
         };
-        check_same_versions(&old.content, &content)?;
-        if old.name == *name && old.content == content {
+        old.check_name(name, path)?;
+        check_same_versions(path, &old.content, &content)?;
+        if old.content == content {
             return Ok((old.clone(), Reconciled::Unchanged));
         }
         let sequence = old.sequence.next().ok_or_else(|| LockError::LastSequence(name.clone()))?;
@@ -224,9 +295,12 @@ impl Lock {
 }
 
 /// A published version never changes: one with another hash was tampered with, there or here.
-fn check_same_versions(old: &LockedContent, new: &LockedContent) -> Result<(), LockError> {
+fn check_same_versions(path: &Path, old: &LockedContent, new: &LockedContent) -> Result<(), LockError> {
     let differ = |what: String, locked: DirHash, actual: DirHash| {
-        if locked == actual { Ok(()) } else { Err(LockError::Contradiction { what, locked, actual }) }
+        if locked == actual {
+            return Ok(());
+        }
+        Err(LockError::Contradiction { lock: path.to_owned(), what, locked, actual })
     };
     for (key @ (version, platform), h1) in &new.toolchains {
         if let Some(locked) = old.toolchains.get(key) {
@@ -241,6 +315,20 @@ fn check_same_versions(old: &LockedContent, new: &LockedContent) -> Result<(), L
         }
     }
     Ok(())
+}
+
+fn keys<'a, K: Ord, V>(one: &'a BTreeMap<K, V>, other: &'a BTreeMap<K, V>) -> impl Iterator<Item = &'a K> {
+    let all: BTreeSet<&K> = one.keys().chain(other.keys()).collect();
+    all.into_iter()
+}
+
+fn change<T: PartialEq>(old: Option<&T>, new: Option<&T>) -> Option<&'static str> {
+    match (old, new) {
+        (old, new) if old == new => None,
+        (None, _) => Some("new:"),
+        (_, None) => Some("gone:"),
+        _ => Some("changed:"),
+    }
 }
 
 /// What a changed lock gets as `created`: SOURCE_DATE_EPOCH where it is set, else what the clock says
@@ -279,135 +367,10 @@ struct ModuleEntry {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     h1: Option<DirHash>,
     go_mod: DirHash,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    time: Option<Timestamp>,
     wanted_by: Vec<String>,
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const H1: &str = "h1:8wlg68NqwW7eMnI1aABk/C2pDYXj8mrMY4TyRfiLeS0=";
-    const OTHER: &str = "h1:r0ub+FnqzZxoWm/dSUOI9DcIqYWn/mNYGFJcv7PyBzs=";
-
-    fn module(path: &str, version: &str) -> Module {
-        Module::new(path.parse().unwrap(), version.parse().unwrap()).unwrap()
-    }
-
-    fn content(h1: Option<&str>) -> LockedContent {
-        let locked = |h1: Option<&str>| LockedModule {
-            h1: h1.map(|h1| h1.parse().unwrap()),
-            go_mod: OTHER.parse().unwrap(),
-            wanted_by: ["cli".to_owned(), "a.b/web".to_owned()].into(),
-        };
-        LockedContent {
-            toolchains: [(("1.27.3".parse().unwrap(), "linux/amd64".parse().unwrap()), H1.parse().unwrap())]
-                .into(),
-            modules: [(module("a.b/d", "v1.10.0"), locked(None)), (module("a.b/d", "v1.9.0"), locked(h1))]
-                .into(),
-        }
-    }
-
-    fn at(text: &str) -> Timestamp {
-        text.parse().unwrap()
-    }
-
-    fn lock() -> Lock {
-        let name = "cli".parse().unwrap();
-        let (lock, state) =
-            Lock::reconcile(None, &name, content(Some(H1)), at("2026-11-24T08:15:00Z")).unwrap();
-        assert_eq!((state, lock.sequence), (Reconciled::Changed, Sequence::FIRST));
-        lock
-    }
-
-    #[test]
-    fn a_lock_is_sorted_text_and_survives_the_round_trip() {
-        let lock = lock();
-        let text = lock.to_text();
-        assert_eq!(Lock::parse(&text).unwrap(), lock);
-        let expected = format!(
-            r#"{HEADING}name = "cli"
-sequence = 1
-created = "2026-11-24T08:15:00Z"
-
-[[toolchain]]
-version = "1.27.3"
-platform = "linux/amd64"
-h1 = "{H1}"
-
-[[module]]
-path = "a.b/d"
-version = "v1.9.0"
-h1 = "{H1}"
-go_mod = "{OTHER}"
-wanted_by = ["a.b/web", "cli"]
-
-[[module]]
-path = "a.b/d"
-version = "v1.10.0"
-go_mod = "{OTHER}"
-wanted_by = ["a.b/web", "cli"]
-"#
-        );
-        assert_eq!(text, expected);
-    }
-
-    #[test]
-    fn a_lock_is_read_strictly() {
-        let text = lock().to_text();
-        let entry = format!("[[module]]{}", text.rsplit("[[module]]").next().unwrap());
-        for bad in [
-            format!("extra = 1\n{text}"),
-            format!("{text}extra = 1\n"),
-            format!("{text}\n{entry}"),
-            text.replace("sequence = 1", "sequence = 0"),
-            text.replace("name = \"cli\"", "name = \"../cli\""),
-            text.replace("v1.9.0", "v2.0.0"),
-            text.replace("h1:8", "h2:8"),
-            text.replace("00Z", "00+01:00"),
-            text.replace("go_mod", "gomod"),
-            String::new(),
-        ] {
-            assert!(Lock::parse(&bad).is_err(), "{bad}");
-        }
-    }
-
-    #[test]
-    fn the_same_content_keeps_the_lock_and_another_one_gets_the_next_number() {
-        let (old, later) = (lock(), at("2027-01-01T00:00:00Z"));
-        let (same, state) = Lock::reconcile(Some(&old), &old.name, content(Some(H1)), later).unwrap();
-        assert_eq!((same.to_text(), state), (old.to_text(), Reconciled::Unchanged));
-        let (next, state) = Lock::reconcile(Some(&old), &old.name, content(None), later).unwrap();
-        assert_eq!((next.sequence.get(), next.created, state), (2, later, Reconciled::Changed));
-        let other_name = "web".parse().unwrap();
-        let (other, state) = Lock::reconcile(Some(&old), &other_name, content(Some(H1)), later).unwrap();
-        assert_eq!((other.sequence.get(), state), (2, Reconciled::Changed));
-    }
-
-    #[test]
-    fn a_version_that_got_other_files_is_refused() {
-        let old = lock();
-        let error = Lock::reconcile(Some(&old), &old.name, content(Some(OTHER)), old.created).unwrap_err();
-        assert!(matches!(error, LockError::Contradiction { what, .. } if what == "a.b/d@v1.9.0"));
-    }
-
-    #[test]
-    fn the_moment_of_a_reproducible_build_goes_before_the_clock() {
-        let clock = at("2026-11-24T08:15:00Z");
-        let with = |value: &str| moment(&Environment::new([("SOURCE_DATE_EPOCH", value)], "/"), clock);
-        assert_eq!(with(""), Ok(clock));
-        assert_eq!(with("86400"), Ok(at("1970-01-02T00:00:00Z")));
-        assert!(with("yesterday").is_err() && with("1e9").is_err() && with("9223372036854775807").is_err());
-    }
-
-    #[test]
-    fn a_lock_is_written_and_read_back() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join(FILE_NAME);
-        assert_eq!(Lock::read(&path).unwrap(), None);
-        lock().write(&path).unwrap();
-        lock().write(&path).unwrap();
-        assert_eq!(Lock::read(&path).unwrap(), Some(lock()));
-        std::fs::write(&path, "x").unwrap();
-        assert!(matches!(Lock::read(&path), Err(LockError::Malformed { .. })));
-    }
-}
+mod tests;

@@ -6,14 +6,13 @@ use std::path::PathBuf;
 use goferry_manifest::{GoRelease, ModulePath, Platform};
 use thiserror::Error;
 
-use crate::fetch::{FetchError, Fetcher, Request};
+use crate::fetch::module::INFO_BYTES;
+use crate::fetch::{FetchError, Fetcher, Request, lines};
 use crate::http::{HttpError, Watch};
 use crate::project::{Project, WantedGo};
 
 /// Bytes of the list of all toolchains at most: some 20,000 versions today, of 40 bytes each.
 const LIST_BYTES: u64 = 64 << 20;
-/// Bytes of an `.info` at most.
-const INFO_BYTES: u64 = 64 << 10;
 
 /// Why there is no release for a project.
 #[derive(Debug, Error)]
@@ -143,10 +142,6 @@ fn refusal(
 
 fn is_forbidden(error: &FetchError) -> bool {
     matches!(error, FetchError::Http(HttpError::Status { status, .. }) if status.as_u16() == 403)
-}
-
-fn lines(tried: &[String]) -> String {
-    tried.iter().flat_map(|line| ["\n  ", line]).collect()
 }
 
 #[cfg(test)]

@@ -7,6 +7,8 @@ use goferry_manifest::Sha256Digest;
 use goferry_manifest::bundle::{Evidence, Manifest, PackTable, UnsignedBundle, WriteError};
 use goferry_manifest::minisign::{SecretKey, TrustedComment};
 
+use tempfile::NamedTempFile;
+
 use crate::fs;
 use crate::lock::Lock;
 use crate::pack::PackStore;
@@ -27,18 +29,20 @@ pub struct Draft<'d> {
     pub evidence: &'d Evidence,
 }
 
-/// Signs the bundle and writes it to `output`: its id and size. Where this fails, `output` is what it was.
+/// Signs the bundle, writes it to `file` and gives that the name `output`, in the same directory: its id and size.
+/// Where this fails, `output` is what it was.
 pub fn write_bundle(
     draft: Draft<'_>,
     store: &PackStore,
     key: &SecretKey,
+    file: NamedTempFile,
     output: &Path,
 ) -> Result<(Sha256Digest, u64), WriteError> {
     let Draft { lock, manifest, packs, evidence } = draft;
     let (name, sequence) = (lock.name.clone(), lock.sequence);
     let bundle = UnsignedBundle::new(name, sequence, lock.created, manifest, packs, evidence)?;
     let signature = key.sign(bundle.cover(), comment(lock, bundle.id()));
-    let mut out = BufWriter::with_capacity(BUFFER, fs::temporary_sibling(output)?);
+    let mut out = BufWriter::with_capacity(BUFFER, file);
     bundle.write(&[signature], |pack| store.open(pack), &mut out)?;
     out.flush()?;
     let file = out.into_inner().map_err(io::IntoInnerError::into_error)?;

@@ -44,7 +44,11 @@ pub enum AccessError {
 }
 
 /// Checks owner and permission bits, as `fstat` tells them of what is open.
-pub(crate) fn check(path: &Utf8Path, owner_and_mode: (u32, u32), purpose: Purpose) -> Result<(), AccessError> {
+pub(crate) fn check(
+    path: &Utf8Path,
+    owner_and_mode: (u32, u32),
+    purpose: Purpose,
+) -> Result<(), AccessError> {
     check_as(rustix::process::geteuid().as_raw(), path, owner_and_mode, purpose)
 }
 
@@ -86,7 +90,10 @@ mod tests {
                 Err(AccessError::OtherOwner { path: path(), owner: 7, user })
             );
             let mode = 0o775;
-            assert_eq!(check(user, user, mode, Change), Err(AccessError::GroupWritable { path: path(), mode }));
+            assert_eq!(
+                check(user, user, mode, Change),
+                Err(AccessError::GroupWritable { path: path(), mode })
+            );
             let mode = 0o1777;
             for purpose in [Read, Change] {
                 assert_eq!(

@@ -42,17 +42,9 @@ impl<'m> Content<'m> {
     pub(crate) fn snapshots(&self) -> BTreeMap<Module, Snapshot> {
         let mut snapshots = BTreeMap::new();
         for toolchain in self.toolchains.values() {
-            for file in &toolchain.files {
-                if file.path.parent() == SNAPSHOTS
-                    && let Some(version) = file.path.file_name().strip_suffix(".zip")
-                    && let Ok(version) = version.parse::<ModuleVersion>()
-                {
-                    let path = "golang.org/fips140".parse().expect("the path is a constant");
-                    let Ok(module) = Module::new(path, version) else { continue };
-                    let blob = Blob { sha256: file.sha256, size: file.size };
-                    let release = toolchain.version;
-                    snapshots.entry(module).or_insert(Snapshot { release, blob });
-                }
+            for (module, blob) in snapshots_of(toolchain) {
+                let release = toolchain.version;
+                snapshots.entry(module).or_insert(Snapshot { release, blob });
             }
         }
         snapshots
@@ -74,6 +66,17 @@ impl<'m> Content<'m> {
         name.truncate(16);
         name.parse().expect("digests are made of hexadecimal digits")
     }
+}
+
+/// The module zips of a toolchain's FIPS 140 snapshots.
+pub(crate) fn snapshots_of(toolchain: &Toolchain) -> impl Iterator<Item = (Module, Blob)> {
+    let zips = toolchain.files.iter().filter(|file| file.path.parent() == SNAPSHOTS);
+    zips.filter_map(|file| {
+        let version: ModuleVersion = file.path.file_name().strip_suffix(".zip")?.parse().ok()?;
+        let path = "golang.org/fips140".parse().expect("the path is a constant");
+        let module = Module::new(path, version).ok()?;
+        Some((module, Blob { sha256: file.sha256, size: file.size }))
+    })
 }
 
 /// A FIPS 140 snapshot: a module zip inside of a GOROOT.

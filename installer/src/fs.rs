@@ -95,9 +95,9 @@ impl Dir {
         Ok(Self { fd, path: path.to_owned(), masked: EVERY_BIT })
     }
 
-    /// Opens a directory; makes it, and those above it, where they are missing. New ones have `mode`, and `made`
+    /// Opens a directory; makes it, and those above it, where they are missing. New ones have `mode`, and `new`
     /// becomes true.
-    pub fn open_or_create_all(path: &Utf8Path, mode: u32, made: &mut bool) -> Result<Self, FsError> {
+    pub fn open_or_create_all(path: &Utf8Path, mode: u32, new: &mut bool) -> Result<Self, FsError> {
         if let Some(dir) = optional(Self::open(path))? {
             return Ok(dir);
         }
@@ -107,9 +107,9 @@ impl Dir {
         // A parent may be a link: where the prefix lies is the operator's decision.
         let parent = match optional(Self::open_following(parent))? {
             Some(parent) => parent,
-            None => Self::open_or_create_all(parent, mode, made)?,
+            None => Self::open_or_create_all(parent, mode, new)?,
         };
-        let dir = parent.open_or_create_dir(name, mode, made)?;
+        let dir = parent.open_or_create_dir(name, mode, new)?;
         parent.sync()?;
         Ok(dir)
     }
@@ -143,8 +143,8 @@ impl Dir {
         Ok(dir)
     }
 
-    /// Opens a directory, or makes it; then `made` becomes true.
-    pub fn open_or_create_dir(&self, name: &str, mode: u32, made: &mut bool) -> Result<Self, FsError> {
+    /// Opens a directory, or makes it; then `new` becomes true.
+    pub fn open_or_create_dir(&self, name: &str, mode: u32, new: &mut bool) -> Result<Self, FsError> {
         if let Some(dir) = optional(self.open_dir(name))? {
             return Ok(dir);
         }
@@ -152,7 +152,7 @@ impl Dir {
             // Another run was faster.
             Err(error) if error.errno() == Some(Errno::EXIST) => self.open_dir(name),
             result => {
-                *made |= result.is_ok();
+                *new |= result.is_ok();
                 result
             }
         }
@@ -190,11 +190,11 @@ impl Dir {
     pub fn tail(&self, name: &str, most: u64) -> Result<(u64, Vec<u8>), FsError> {
         let failed = |reason| FsError::new("read", self.path.join(name), reason);
         let (mut file, stat) = self.open_file_and_stat(name)?;
-        let start = u64::try_from(stat.st_size).unwrap_or(0).saturating_sub(most);
-        file.seek(SeekFrom::Start(start)).map_err(failed)?;
+        let before = u64::try_from(stat.st_size).unwrap_or(0).saturating_sub(most);
+        file.seek(SeekFrom::Start(before)).map_err(failed)?;
         let mut content = Vec::new();
         file.take(most).read_to_end(&mut content).map_err(failed)?;
-        Ok((start, content))
+        Ok((before, content))
     }
 
     /// Writes after the first `kept` bytes of a file, which are left alone, and ends it there; makes it where it is
@@ -218,8 +218,12 @@ impl Dir {
             OFlags::RDWR.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC).union(OFlags::NONBLOCK);
         let open = || rustix::fs::openat(&self.fd, name, FLAGS, Mode::empty());
         let create = || {
-            let created =
-                rustix::fs::openat(&self.fd, name, FLAGS | OFlags::CREATE | OFlags::EXCL, Mode::RUSR | Mode::WUSR)?;
+            let created = rustix::fs::openat(
+                &self.fd,
+                name,
+                FLAGS | OFlags::CREATE | OFlags::EXCL,
+                Mode::RUSR | Mode::WUSR,
+            )?;
             rustix::fs::fchmod(&created, Mode::from_raw_mode(mode))?;
             Ok(created)
         };

@@ -14,18 +14,23 @@ use thiserror::Error;
 
 use crate::apply::{self, Applied, ApplyError, Reporter, Run, Stage, TreeDirs};
 use crate::bundle_file::{BundleFile, OpenError};
-use crate::fs::{Dir, FsError};
+use crate::fs::{Dir, FsError, optional};
 use crate::generation::{self, BundleFiles};
 use crate::go_env;
 use crate::host::Host;
 use crate::lock::{Lock, LockError};
-use crate::observe::{self, GENERATIONS, GOPATH, MODCACHE, ObserveError, Observed, STATE, TOOLCHAIN, TREES};
-use crate::plan::{Action, Downgrade, Incoming, Plan, PlanError, plan};
+use crate::observe::{
+    GENERATIONS, GOPATH, Leftover, MODCACHE, ObserveError, Observed, STATE, TOOLCHAIN, TREES,
+    observe_to_change,
+};
+use crate::plan::{Action, Downgrade, Incoming, Plan, PlanError, check_room, plan};
 use crate::prefix::{Prefix, Root};
 use crate::receipt::{Parent, Receipt, Schema, Trees};
+use crate::rooted::PLACE_MODE;
 
-/// Bytes that packs and their decoders may take together by default.
-pub const MEMORY: u64 = 144 << 20;
+/// Bytes that packs and their decoders may take together by default: enough for two of the largest packs that goferry
+/// makes, so that two cores have work.
+pub const MEMORY: u64 = 168 << 20;
 /// More threads than this do not lay files out faster.
 const MOST_THREADS: usize = 4;
 
@@ -121,6 +126,14 @@ pub enum InstallError {
         /// What failed.
         reason: FsError,
     },
+    /// A GOPATH where it cannot be.
+    #[error("the GOPATH `{gopath}` lies in the prefix `{prefix}`, where only `{prefix}/gopath` may be one")]
+    Gopath {
+        /// The GOPATH.
+        gopath: Prefix,
+        /// The prefix.
+        prefix: Prefix,
+    },
     /// The caller asked to stop.
     #[error("interrupted")]
     Interrupted,
@@ -156,6 +169,7 @@ impl InstallError {
             Self::Plan(error) if error.is_refusal() => Class::Refused,
             Self::Interrupted => Class::Interrupted,
             Self::Open(_)
+            | Self::Gopath { .. }
             | Self::Observe(_)
             | Self::Plan(_)
             | Self::Lock(_)
@@ -167,7 +181,7 @@ impl InstallError {
 
     /// Whether empty directories of a new prefix, and its lock, may be left.
     pub fn left_directories(&self) -> bool {
-        matches!(self, Self::Apply(_) | Self::Fs(_))
+        matches!(self, Self::Apply(_) | Self::Fs(_) | Self::Lock(_) | Self::Interrupted)
     }
 
     /// Whether the host may be in another state than before.
@@ -197,7 +211,9 @@ pub fn verify(
 pub fn dry_run(request: &InstallRequest<'_>, reporter: &dyn Reporter) -> Result<Plan, InstallError> {
     let bundle = open_bundle(request.bundle, request.trust)?;
     apply::check_packs(&bundle, &request.effort.run(reporter))?;
-    Ok(look(request, &bundle)?.1)
+    let (_, host, plan) = look(request, &bundle)?;
+    check_room(&plan, &host)?;
+    Ok(plan)
 }
 
 /// Installs a bundle. Unless it succeeds, the host is as before.
@@ -205,24 +221,30 @@ pub fn install(request: &InstallRequest<'_>, reporter: &dyn Reporter) -> Result<
     let run = request.effort.run(reporter);
     let bundle = open_bundle(request.bundle, request.trust)?;
     apply::check_packs(&bundle, &run)?;
+    check_gopath(request)?;
     // Once without the lock, so that what is refused leaves no trace, not even a prefix.
-    let (_, plan) = look(request, &bundle)?;
+    let (observed, host, plan) = look(request, &bundle)?;
     if plan.action == Action::Nothing {
         return Ok(Installed { plan, signers: bundle.signers().to_vec(), log_error: None });
     }
-    let places = Places::make(&request.root.locate(request.prefix))?;
+    if observed.leftovers.is_empty() {
+        check_room(&plan, &host)?;
+    }
+    let places = Places::make(request)?;
     let _lock = Lock::take(&places.state)?;
-    let (observed, plan) = look(request, &bundle)?;
+    // What interrupted runs left goes first: it may take the room that this one needs.
+    places.remove_leftovers(&observe_to_change(request.prefix, request.root)?)?;
+    let (observed, host, plan) = look(request, &bundle)?;
     if plan.action == Action::Nothing {
         return Ok(Installed { plan, signers: bundle.signers().to_vec(), log_error: None });
     }
+    check_room(&plan, &host)?;
     reporter.planned(&plan);
-    places.remove_leftovers(&observed)?;
     let incoming = incoming(&bundle);
     let manifests: Vec<_> = crate::plan::manifests(&incoming, &observed).into_values().collect();
     let applied = apply::apply(&bundle, &manifests, &observed, &plan, &places.trees, &run)?;
     let receipt = receipt(request, &observed, &plan, applied);
-    make_gopath(request, &places, &receipt)?;
+    make_gopath(request, &receipt)?;
     run.check_interrupt()?;
     reporter.stage(Stage::Activate);
     let go_env = go_env::content(request.prefix, receipt.gopath.as_ref().map(|path| path.as_path().as_str()));
@@ -236,11 +258,24 @@ pub fn install(request: &InstallRequest<'_>, reporter: &dyn Reporter) -> Result<
 fn look(
     request: &InstallRequest<'_>,
     bundle: &VerifiedBundle<BundleFile>,
-) -> Result<(Observed, Plan), InstallError> {
-    let observed = observe::observe(request.prefix, request.root)?;
-    let host = Host::observe(&request.root.locate(request.prefix))?;
+) -> Result<(Observed, Host, Plan), InstallError> {
+    let observed = observe_to_change(request.prefix, request.root)?;
+    let host = Host::observe(request.prefix, request.root)?;
     let plan = plan(&incoming(bundle), &observed, &host, request.downgrade)?;
-    Ok((observed, plan))
+    Ok((observed, host, plan))
+}
+
+/// A GOPATH below the prefix would be something foreign in it, but for the one that is its own.
+fn check_gopath(request: &InstallRequest<'_>) -> Result<(), InstallError> {
+    match request.gopath {
+        Some(gopath)
+            if gopath.as_path().starts_with(request.prefix.as_path())
+                && gopath.as_path() != request.prefix.join(GOPATH) =>
+        {
+            Err(InstallError::Gopath { gopath: gopath.clone(), prefix: request.prefix.clone() })
+        }
+        _ => Ok(()),
+    }
 }
 
 fn incoming(bundle: &VerifiedBundle<BundleFile>) -> Incoming<'_> {
@@ -262,19 +297,16 @@ struct Places {
 
 impl Places {
     /// Makes those that are missing, durably.
-    fn make(path: &Utf8Path) -> Result<Self, FsError> {
-        const MODE: u32 = 0o755;
-        let prefix = Dir::open_or_create_all(path, MODE)?;
-        let trees = prefix.open_or_create_dir(TREES, MODE)?;
-        let places = Self {
-            trees: TreeDirs {
-                toolchain: trees.open_or_create_dir(TOOLCHAIN, MODE)?,
-                modcache: trees.open_or_create_dir(MODCACHE, MODE)?,
-            },
-            generations: prefix.open_or_create_dir(GENERATIONS, MODE)?,
-            state: prefix.open_or_create_dir(STATE, MODE)?,
-            prefix,
-        };
+    fn make(request: &InstallRequest<'_>) -> Result<Self, FsError> {
+        let mut made = false;
+        let prefix = request.root.open_or_create(request.prefix, &mut made)?;
+        let mut place = |dir: &Dir, name| dir.open_or_create_dir(name, PLACE_MODE, &mut made);
+        let trees = place(&prefix, TREES)?;
+        let toolchain = place(&trees, TOOLCHAIN)?;
+        let modcache = place(&trees, MODCACHE)?;
+        let generations = place(&prefix, GENERATIONS)?;
+        let state = place(&prefix, STATE)?;
+        let places = Self { prefix, trees: TreeDirs { toolchain, modcache }, generations, state };
         trees.sync()?;
         places.prefix.sync()?;
         Ok(places)
@@ -282,13 +314,13 @@ impl Places {
 
     /// Removes what interrupted runs left behind. Called with the lock held.
     fn remove_leftovers(&self, observed: &Observed) -> Result<(), FsError> {
-        for (kind, name) in &observed.leftovers {
-            let dir = match kind.as_str() {
+        for Leftover { place, name } in &observed.leftovers {
+            let dir = match *place {
                 TOOLCHAIN => &self.trees.toolchain,
                 MODCACHE => &self.trees.modcache,
                 _ => &self.generations,
             };
-            dir.remove_tree(name)?;
+            dir.remove(name)?;
         }
         Ok(())
     }
@@ -326,15 +358,12 @@ fn gopath(request: &InstallRequest<'_>, held: Option<&Prefix>) -> Option<Prefix>
     request.gopath.or(held).cloned().or_else(own)
 }
 
-fn make_gopath(request: &InstallRequest<'_>, places: &Places, receipt: &Receipt) -> Result<(), FsError> {
+fn make_gopath(request: &InstallRequest<'_>, receipt: &Receipt) -> Result<(), FsError> {
     let Some(gopath) = &receipt.gopath else { return Ok(()) };
-    let dir = if gopath.as_path() == request.prefix.join(GOPATH) {
-        places.prefix.open_or_create_dir(GOPATH, 0o755)?
-    } else {
-        Dir::open_or_create_all(&request.root.locate(gopath), 0o755)?
-    };
+    let mut made = false;
+    let dir = request.root.open_or_create(gopath, &mut made)?;
     for name in ["bin", "pkg", "src"] {
-        dir.open_or_create_dir(name, 0o755)?;
+        dir.open_or_create_dir(name, PLACE_MODE, &mut made)?;
     }
     dir.sync()
 }
@@ -359,6 +388,11 @@ fn bundle_files<'b>(
     files.insert(&bundle.cover().name, new);
     files
 }
+
+/// The log, in `state/`.
+const LOG: &str = "log.jsonl";
+/// Bytes that are more than any line of it has.
+const LOG_LINE: u64 = 64 << 10;
 
 /// A line of `log.jsonl`: for people; the receipts are what counts.
 #[derive(Serialize)]
@@ -389,5 +423,8 @@ fn append_to_log(state: &Dir, receipt: &Receipt, plan: &Plan) -> Result<(), FsEr
     };
     let mut line = serde_json::to_vec(&line).expect("a line has only string keys and finite numbers");
     line.push(b'\n');
-    state.append("log.jsonl", 0o600, &line)
+    // A line that a crash has torn is dropped, and does not swallow this one.
+    let (before, tail) = optional(state.tail(LOG, LOG_LINE))?.unwrap_or_default();
+    let whole = tail.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+    state.write_after(LOG, 0o600, before + whole as u64, &line)
 }

@@ -254,7 +254,8 @@ impl Look<'_> {
             return Err(ObserveError::Damaged { path: self.prefix.path().join(CURRENT), reason });
         }
         // Numbers only rise: what is above `current` was never switched to.
-        let unfinished = observed.generations.split_off(&current.map_or(0, |number| number.saturating_add(1)));
+        let unfinished =
+            observed.generations.split_off(&current.map_or(0, |number| number.saturating_add(1)));
         observed.leftovers.extend(
             unfinished.iter().map(|number| Leftover { place: GENERATIONS, name: number.to_string() }),
         );
@@ -265,15 +266,10 @@ impl Look<'_> {
     fn at_receipts(generations: &Dir, observed: &mut Observed) {
         for number in &observed.generations {
             let in_use = observed.current.as_ref().map(|current| &current.receipt);
-            let receipt = match in_use.filter(|receipt| receipt.generation == *number) {
-                Some(receipt) => receipt.clone(),
-                None => match receipt_of(generations, *number) {
-                    Ok(receipt) => receipt,
-                    Err(_) => {
-                        observed.damaged.insert(*number);
-                        continue;
-                    }
-                },
+            let held = in_use.filter(|receipt| receipt.generation == *number).cloned();
+            let Some(receipt) = held.or_else(|| receipt_of(generations, *number).ok()) else {
+                observed.damaged.insert(*number);
+                continue;
             };
             let toolchains = receipt.trees.toolchain.into_values().map(|name| (TOOLCHAIN, name));
             observed.referenced.extend(toolchains);

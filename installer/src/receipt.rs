@@ -88,8 +88,9 @@ pub struct Parent {
 pub struct ChannelRecord {
     /// The highest sequence that was installed: nothing below it is, unless asked for.
     pub floor: Sequence,
-    /// The digest of that bundle's manifest: another one of the same sequence is refused.
-    pub floor_manifest: Sha256Digest,
+    /// The digest of the manifest of every bundle that was ever installed: another one of the same sequence is refused,
+    /// also after a downgrade.
+    pub manifests: BTreeMap<Sequence, Sha256Digest>,
     /// The sequence of the installed bundle.
     pub sequence: Sequence,
     /// The id of the installed bundle: the digest of its cover.

@@ -13,6 +13,9 @@ pub struct Summary {
     pub sequence: Sequence,
     /// When its lock was made.
     pub created: Timestamp,
+    /// After this moment the signer no longer vouches for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires: Option<Timestamp>,
     /// The digest of its cover.
     pub id: Sha256Digest,
     /// Bytes of the file.
@@ -94,6 +97,7 @@ impl Summary {
             name: cover.name.clone(),
             sequence: cover.sequence,
             created: cover.created,
+            expires: cover.expires,
             id: bundle.id(),
             size,
             signers: trusted.iter().map(signer).collect(),

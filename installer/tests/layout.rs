@@ -71,6 +71,9 @@ trees/modcache/ID/cache/download/golang.org/ 0555
 trees/modcache/ID/cache/download/golang.org/fips140/ 0555
 trees/modcache/ID/cache/download/golang.org/fips140/@v/ 0555
 trees/modcache/ID/cache/download/golang.org/fips140/@v/v1.0.0-c2097c7c.ziphash 0444
+trees/modcache/ID/cache/download/sumdb/ 0555
+trees/modcache/ID/cache/download/sumdb/sum.golang.org/ 0555
+trees/modcache/ID/cache/download/sumdb/sum.golang.org/supported 0444
 trees/modcache/ID/cache/lock 0600
 trees/modcache/ID/example.com/ 0555
 trees/modcache/ID/example.com/!upper@v1.0.0-!r!c1/ 0555
@@ -93,28 +96,28 @@ trees/modcache/ID/golang.org/fips140@v1.0.0-c2097c7c/fips140/a.go 0444
 trees/modcache/ID/golang.org/fips140@v1.0.0-c2097c7c/fips140/sha/ 0555
 trees/modcache/ID/golang.org/fips140@v1.0.0-c2097c7c/fips140/sha/s.go 0444
 trees/toolchain/ 0755
-trees/toolchain/go1.27.3/ 0755
-trees/toolchain/go1.27.3/VERSION 0644
-trees/toolchain/go1.27.3/bin/ 0755
-trees/toolchain/go1.27.3/bin/go 0755
-trees/toolchain/go1.27.3/bin/gofmt 0755
+trees/toolchain/go1.27.3/ 0555
+trees/toolchain/go1.27.3/VERSION 0444
+trees/toolchain/go1.27.3/bin/ 0555
+trees/toolchain/go1.27.3/bin/go 0555
+trees/toolchain/go1.27.3/bin/gofmt 0555
 trees/toolchain/go1.27.3/go.env -> ../../../current/go.env
-trees/toolchain/go1.27.3/go.mod 0644
-trees/toolchain/go1.27.3/lib/ 0755
-trees/toolchain/go1.27.3/lib/fips140/ 0755
-trees/toolchain/go1.27.3/lib/fips140/v1.0.0-c2097c7c.zip 0644
-trees/toolchain/go1.27.3/lib/wasm/ 0755
-trees/toolchain/go1.27.3/lib/wasm/go_js_wasm_exec 0755
-trees/toolchain/go1.27.3/lib/wasm/wasm_exec.js 0644
-trees/toolchain/go1.27.3/pkg/ 0755
-trees/toolchain/go1.27.3/pkg/tool/ 0755
-trees/toolchain/go1.27.3/pkg/tool/linux_amd64/ 0755
-trees/toolchain/go1.27.3/pkg/tool/linux_amd64/compile 0755
-trees/toolchain/go1.27.3/src/ 0755
-trees/toolchain/go1.27.3/src/fmt/ 0755
-trees/toolchain/go1.27.3/src/fmt/print.go 0644
-trees/toolchain/go1.27.3/src/go.mod 0644
-trees/toolchain/go1.27.3/src/make.bash 0644
+trees/toolchain/go1.27.3/go.mod 0444
+trees/toolchain/go1.27.3/lib/ 0555
+trees/toolchain/go1.27.3/lib/fips140/ 0555
+trees/toolchain/go1.27.3/lib/fips140/v1.0.0-c2097c7c.zip 0444
+trees/toolchain/go1.27.3/lib/wasm/ 0555
+trees/toolchain/go1.27.3/lib/wasm/go_js_wasm_exec 0555
+trees/toolchain/go1.27.3/lib/wasm/wasm_exec.js 0444
+trees/toolchain/go1.27.3/pkg/ 0555
+trees/toolchain/go1.27.3/pkg/tool/ 0555
+trees/toolchain/go1.27.3/pkg/tool/linux_amd64/ 0555
+trees/toolchain/go1.27.3/pkg/tool/linux_amd64/compile 0555
+trees/toolchain/go1.27.3/src/ 0555
+trees/toolchain/go1.27.3/src/fmt/ 0555
+trees/toolchain/go1.27.3/src/fmt/print.go 0444
+trees/toolchain/go1.27.3/src/go.mod 0444
+trees/toolchain/go1.27.3/src/make.bash 0444
 ";
 
 /// The listing with the name of the module cache as `ID`, and without what only ordinary users get.
@@ -279,6 +282,8 @@ fn an_image_is_made_through_its_root() {
     let _lock = UMASK.lock().unwrap_or_else(PoisonError::into_inner);
     let mut place = Place::new();
     let image = place.dir.path().join("image").to_str().unwrap().to_owned();
+    // The root is the operator's; only what is below it is made.
+    fs::create_dir(&image).unwrap();
     place.root = goport::Root::at(image.as_str().into()).unwrap();
     place.prefix = "/opt/go,ferry".parse().unwrap();
     place.gopath = Some("/home/dev/go".parse().unwrap());
@@ -289,6 +294,42 @@ fn an_image_is_made_through_its_root() {
     assert!(env.contains("GOPATH=/home/dev/go\n"), "{env}");
     assert!(fs::metadata(format!("{image}/home/dev/go/pkg")).unwrap().is_dir());
     assert!(place.listing().iter().all(|line| !line.contains("image")));
+}
+
+#[test]
+fn nothing_leads_out_of_an_image() {
+    let _lock = UMASK.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut place = Place::new();
+    let (image, outside) = (place.dir.path().join("image"), place.dir.path().join("outside"));
+    fs::create_dir(&image).unwrap();
+    fs::create_dir(&outside).unwrap();
+    std::os::unix::fs::symlink(&outside, image.join("opt")).unwrap();
+    place.root = goport::Root::at(image.to_str().unwrap().into()).unwrap();
+    place.prefix = "/opt/goferry".parse().unwrap();
+    place.install(&toy().build("web", 1)).unwrap_err();
+    assert_eq!(fs::read_dir(&outside).unwrap().count(), 0);
+}
+
+#[test]
+fn a_tree_that_is_gone_is_made_again() {
+    let _lock = UMASK.lock().unwrap_or_else(PoisonError::into_inner);
+    let place = Place::new();
+    let bundle = toy().build("web", 1);
+    place.install(&bundle).unwrap();
+    let tree = place.path("trees/toolchain/go1.27.3");
+    fs::rename(&tree, place.dir.path().join("taken away")).unwrap();
+    let installed = place.install(&bundle).unwrap();
+    assert_eq!(installed.plan.generation, 2);
+    assert!(exists(&place.path("current/bin/go")));
+}
+
+#[test]
+fn a_gopath_may_not_be_foreign_in_the_prefix() {
+    let _lock = UMASK.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut place = Place::new();
+    place.gopath = Some(place.prefix.join("mygo").as_str().parse().unwrap());
+    place.install(&toy().build("web", 1)).unwrap_err();
+    assert!(!exists(&place.path("")), "nothing was made");
 }
 
 #[test]

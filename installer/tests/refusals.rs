@@ -77,6 +77,23 @@ fn another_bundle_with_a_known_sequence_is_refused_always() {
 }
 
 #[test]
+fn a_known_sequence_is_remembered_beyond_a_downgrade() {
+    let mut place = Place::new();
+    let (five, other_five) = (toy().build("web", 5), extended().build("web", 5));
+    place.install(&five).unwrap();
+    place.downgrade = Downgrade::Allow;
+    place.install(&extended().build("web", 4)).unwrap();
+    for downgrade in [Downgrade::Allow, Downgrade::Refuse] {
+        place.downgrade = downgrade;
+        let message = refused(&place, &other_five);
+        assert!(message.starts_with("another bundle 5 of channel `web` with other content"), "{message}");
+        let message = refused(&place, &toy().build("web", 4));
+        assert!(message.starts_with("another bundle 4 of channel `web` with other content"), "{message}");
+    }
+    assert_eq!(place.install(&five).unwrap().plan.generation, 3);
+}
+
+#[test]
 fn a_version_never_changes_its_content_in_any_channel() {
     let place = Place::new();
     place.install(&extended().build("web", 1)).unwrap();
@@ -112,6 +129,30 @@ fn a_toolchain_that_calls_itself_otherwise_is_refused() {
         goport::verify(request.bundle, request.trust, request.effort, &Silent).map(drop)
     });
     assert_eq!(verified.unwrap_err().to_string(), message);
+}
+
+#[test]
+fn what_install_refuses_of_a_toolchain_is_refused_by_verify_in_the_same_words() {
+    let platform = goferry_manifest::Platform::of_this_program().unwrap().to_string();
+    let long = [b"go1.27.3\n".as_slice(), &[b' '; 4096]].concat();
+    let files: [&[(&str, &[u8])]; 2] =
+        [&[("VERSION", &long)], &[("VERSION", b"go1.27.3\n"), ("lib/fips140/v1.0.0.zip", b"no zip")]];
+    for (files, expected) in files.into_iter().zip([
+        "`VERSION` has 4105 bytes, above the limit of 4096",
+        "the FIPS 140 snapshot `lib/fips140/v1.0.0.zip` is not a module zip: ",
+    ]) {
+        let bundle = Builder::default().toolchain("1.27.3", &platform, files).build("web", 1);
+        let place = Place::new();
+        let message = refused(&place, &bundle);
+        assert!(message.contains(expected), "{message}");
+        assert_only_empty_places(&place);
+        let interrupt = AtomicBool::new(false);
+        let verified = place.with_request(&bundle, &interrupt, |request| {
+            goport::verify(request.bundle, request.trust, request.effort, &Silent).map(drop)
+        });
+        let error = verified.unwrap_err();
+        assert_eq!((error.class(), error.to_string()), (Class::Refused, message));
+    }
 }
 
 #[test]
@@ -209,7 +250,7 @@ fn what_lies_in_the_way_of_a_prefix_is_named_and_left_alone() {
     let place = Place::new();
     fs::create_dir(place.prefix.as_path()).unwrap();
     fs::set_permissions(place.prefix.as_path(), fs::Permissions::from_mode(0o777)).unwrap();
-    let expected = format!("the prefix `{}` may be written by everybody (mode 0777)", place.prefix);
+    let expected = format!("`{}` may be written by everybody (mode 0777)", place.prefix);
     assert_eq!(failed(&place, &bundle), expected);
 
     let place = Place::new();
@@ -253,6 +294,21 @@ fn what_another_channel_needs_and_nobody_carries_is_named() {
         "{message}"
     );
     assert_eq!(place.listing(), before);
+}
+
+#[test]
+fn a_file_with_a_changed_mode_is_not_linked() {
+    let place = Place::new();
+    place.install(&toy().build("web", 1)).unwrap();
+    let below = "example.com/low@v0.2.0/x.go";
+    let old = place.path("trees/modcache").join(modcache(&place)).join(below);
+    fs::set_permissions(&old, fs::Permissions::from_mode(0o666)).unwrap();
+    // The bundle does not carry it: what is right about it is its content, and that is copied.
+    let other = Builder::default().module("example.com/other", "v1.0.0", &[("o.go", b"package o\n")]);
+    place.install(&other.build("other", 1)).unwrap();
+    let new = place.path("current/modcache").join(below);
+    assert_eq!(fs::metadata(&new).unwrap().permissions().mode() & 0o7777, 0o444);
+    assert_eq!(fs::read_to_string(new).unwrap(), "package x\n");
 }
 
 fn modcache(place: &Place) -> String {
@@ -304,4 +360,18 @@ fn a_dry_run_tells_what_would_be_done_and_does_not_do_it() {
     let states = serde_json::to_value(&plan.components).unwrap();
     let states: Vec<_> = states.as_array().unwrap().iter().map(|it| it["state"].as_str().unwrap()).collect();
     assert_eq!(states, ["present", "linked", "linked", "linked", "new", "new"]);
+}
+
+#[test]
+fn what_is_not_ours_is_not_removed() {
+    // bad-inputs #97
+    let place = Place::new();
+    place.install(&toy().build("web", 1)).unwrap();
+    let foreign = place.path("generations/my-backup");
+    std::fs::create_dir(&foreign).unwrap();
+    std::fs::write(format!("{foreign}/x"), b"precious").unwrap();
+    place
+        .install(&toy().module("example.com/more", "v1.0.0", &[("m.go", b"package m")]).build("web", 2))
+        .unwrap_err();
+    assert_eq!(std::fs::read(format!("{foreign}/x")).unwrap(), b"precious");
 }

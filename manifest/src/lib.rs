@@ -23,7 +23,7 @@ pub mod trust;
 
 pub use self::channel::{Channel, ChannelError, Sequence, SequenceError};
 pub use self::digest::{DigestError, Hashing, Sha256Digest};
-pub use self::file_path::{FilePath, FilePathError};
+pub use self::file_path::{FilePath, FilePathError, NameClash, Names};
 pub use self::go_release::{GoRelease, GoReleaseError};
 pub use self::h1::{DirHash, DirHashError};
 pub use self::limits::Limits;

@@ -14,7 +14,7 @@ mod quantity;
 pub use self::command_error::{CommandError, Kind};
 pub use self::environment::Environment;
 pub use self::manual::{Completions, Man};
-pub use self::options::{OutputOptions, run};
+pub use self::options::{OutputOptions, parse_arguments, run};
 pub use self::printer::Printer;
 pub use self::progress::Bar;
 pub use self::quantity::{Bytes, Count, Duration};

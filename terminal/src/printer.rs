@@ -1,7 +1,7 @@
 //! Everything that reaches stdout and stderr.
 
 use std::io::{self, IsTerminal as _, Write as _};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::OnceLock;
 
 use anstyle::{AnsiColor, Style};
 use indicatif::MultiProgress;
@@ -24,7 +24,8 @@ const VERB_WIDTH: usize = 12;
 pub struct Printer {
     options: OutputOptions,
     bars: MultiProgress,
-    stdout_closed: AtomicBool,
+    /// Why stdout takes no more.
+    stdout_error: OnceLock<io::Error>,
 }
 
 impl Printer {
@@ -39,7 +40,7 @@ impl Printer {
             tracing_subscriber::fmt().with_max_level(level).with_writer(io::stderr).without_time();
         // Fails where a test has set one already; that one serves as well.
         let _ = subscriber.with_target(false).with_ansi(io::stderr().is_terminal()).try_init();
-        Self { options, bars: MultiProgress::new(), stdout_closed: AtomicBool::new(false) }
+        Self { options, bars: MultiProgress::new(), stdout_error: OnceLock::new() }
     }
 
     /// Whether the result is to be one JSON object.
@@ -122,17 +123,28 @@ impl Printer {
         });
     }
 
-    /// A reader that closes stdout early (`| head`) is no error: what it did not want is dropped.
     fn stdout(&self, text: &str) {
-        if self.stdout_closed.load(Ordering::Relaxed) {
+        if self.stdout_error.get().is_some() {
             return;
         }
         let written = self.bars.suspend(|| {
             let mut stdout = anstream::stdout();
             stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush())
         });
-        if written.is_err() {
-            self.stdout_closed.store(true, Ordering::Relaxed);
+        if let Err(error) = written {
+            let _ = self.stdout_error.set(error);
+        }
+    }
+
+    /// Says on stderr that the result could not be written, and whether that is so. A reader that closes stdout early
+    /// (`| head`) is no error: what it did not want is dropped.
+    pub(crate) fn report_stdout_error(&self) -> bool {
+        match self.stdout_error.get() {
+            Some(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+                self.stderr(&format!("{ERROR}error:{ERROR:#} cannot write the result to stdout: {error}\n"));
+                true
+            }
+            _ => false,
         }
     }
 }

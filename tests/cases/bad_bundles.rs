@@ -19,6 +19,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use e2e::bundle_builder::{Sample, signer};
+use e2e::requirement::{Requirement, can_run};
 use goferry_manifest::bundle::{Blob, BlobSink, ReadAt, UnverifiedBundle};
 use goferry_manifest::trust::{Scope, TrustPolicy};
 
@@ -158,15 +159,10 @@ pub(crate) struct SecondReader {
     key: PathBuf,
 }
 
-/// `None`, said aloud, where a command is missing; a failure where CI forgot to install it.
-#[expect(clippy::print_stdout, reason = "a skipped test says so")]
+/// `None`, said aloud, where a command is missing.
 pub(crate) fn second_reader(test: &str) -> Option<SecondReader> {
-    for (command, argument) in [("python3", "--version"), ("zstd", "--version"), ("minisign", "-v")] {
-        if Command::new(command).arg(argument).output().is_err() {
-            println!("skipped: {test}: {command} is not installed (apt-get install {command})");
-            assert_ne!(std::env::var("CI").as_deref(), Ok("true"), "CI runs every test");
-            return None;
-        }
+    if !can_run(test, &[Requirement::SecondReader]) {
+        return None;
     }
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     Some(SecondReader {

@@ -112,14 +112,20 @@ fn a_checksum_database_is_reached_through_the_first_proxy_that_supports_it() {
 #[test]
 fn many_requests_are_open_at_once() {
     let world = World::new();
-    world.server.delay(Duration::from_millis(100));
-    let fetcher = world.fetcher(&world.server.url());
+    // Longer than it takes to start 64 threads on a busy machine, and well below what this client waits.
+    world.server.delay(Duration::from_secs(1));
+    let environment = Environment::new([("HOME", world.directory.path())], "/");
+    let fetcher = Fetcher::new(
+        Client::new(&environment, Patience::default()).unwrap(),
+        Cache::of_user(&environment).unwrap(),
+        Settings::discover(Some(&world.server.url()), &environment).unwrap(),
+    );
     let stop = Stop::new();
     let answers = parallel::run(vec![(); 64], NonZeroUsize::new(64).unwrap(), &stop, |()| {
         fetcher.read(&Request::go_mod(&world.module), CAP, watch(&stop))
     });
     assert_eq!(answers.unwrap().len(), 64);
-    assert!(world.server.most_at_once() > 16, "{}", world.server.most_at_once());
+    assert_eq!(world.server.most_at_once(), 64);
 }
 
 #[test]

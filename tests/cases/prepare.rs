@@ -1,13 +1,16 @@
 //! Projects become a lock, a manifest and the bytes of everything in it, all of it proven.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
+use e2e::world::kept_cache;
 use goferry::build::{self, BuildError, BuildRequest, Prepared, Progress, Stage};
 use goferry::fetch::closure::{Job, Observer};
 use goferry::http;
 use goferry::pack::Contents as _;
 use goferry::parallel::Stop;
+use goferry::proxy_list::go_setting;
 use goferry_manifest::Platform;
 use goferry_terminal::Environment;
 use tempfile::TempDir;
@@ -58,9 +61,27 @@ fn request(projects: &[PathBuf], now: &str) -> BuildRequest {
     }
 }
 
-/// The user's own environment, so that the user's proxy is found, in a directory of the test.
+/// How the network is reached is the user's own; cache, home, and what is private are the test's.
 fn environment(directory: &Path) -> Environment {
-    Environment::new(std::env::vars_os(), directory)
+    let is_network = |name: &str| {
+        let name = name.to_ascii_uppercase();
+        ["PATH", "GOPROXY", "GOSUMDB", "NETRC"].contains(&name.as_str())
+            || name.ends_with("_PROXY")
+            || name.starts_with("SSL_CERT_")
+    };
+    let users = Environment::of_process();
+    let own = users.variables().filter(|(name, _)| name.to_str().is_some_and(is_network));
+    let own = own.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let mut variables: Vec<(OsString, OsString)> = own.collect();
+    if let Some(proxies) = go_setting(&users, "GOPROXY").unwrap() {
+        variables.push(("GOPROXY".into(), proxies.into()));
+    }
+    if let Some(home) = users.home().filter(|_| users.text("NETRC").is_none()) {
+        variables.push(("NETRC".into(), home.join(".netrc").into()));
+    }
+    variables.push(("HOME".into(), directory.into()));
+    variables.push(("GOFERRY_CACHE".into(), kept_cache().join("goferry").into()));
+    Environment::new(variables, directory)
 }
 
 fn prepare(request: &BuildRequest, directory: &Path) -> (Result<Prepared, BuildError>, Told) {

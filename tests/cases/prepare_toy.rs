@@ -1,147 +1,13 @@
-//! What is wanted is found, and what is not what it should be is refused: with a toolchain whose `go` is a script that
-//! says what the test wrote beside the go.mod.
+//! What is wanted is found, and what is not what it should be is refused: in the toy world.
 
-use std::path::PathBuf;
-
-use e2e::checksum_database::LogBuilder;
-use e2e::goproxy_tree::{self, GoProxyTree};
+use e2e::goproxy_tree;
 use e2e::scripted_server::{Fault, ScriptedServer};
-use goferry::build::{self, BuildError, BuildRequest, Prepared};
+use goferry::build::BuildError;
 use goferry::fetch::module::ModuleError;
-use goferry::parallel::Stop;
+use goferry::lock::LockError;
 use goferry_manifest::{DirHash, Module, Platform, Sha256Digest};
-use goferry_terminal::Environment;
-use tempfile::TempDir;
 
-use super::prepare::Told;
-
-const GO: &str = "#!/bin/sh\ncase \"$1 $2\" in\n'mod edit') exec cat edit.json ;;\n'list -m') exec cat list.json ;;\nesac\nexit 1\n";
-
-struct World {
-    directory: TempDir,
-    proxy: GoProxyTree,
-    log: LogBuilder,
-    variables: Vec<(String, String)>,
-    goproxy: String,
-    locked: bool,
-}
-
-/// What a project's go.mod, go.sum and `go` say.
-struct Says<'a> {
-    go: &'a str,
-    required: &'a [&'a Module],
-    listed: &'a [&'a Module],
-    go_sum: Option<String>,
-}
-
-impl World {
-    fn new() -> Self {
-        let directory = TempDir::new().unwrap();
-        let proxy = GoProxyTree::new(directory.path().join("proxy"));
-        let mut world = Self {
-            goproxy: proxy.url(),
-            proxy,
-            log: LogBuilder::new("db.example", [5; 32]),
-            variables: Vec::new(),
-            locked: false,
-            directory,
-        };
-        world.toolchain("1.26.8");
-        world
-    }
-
-    fn toolchain(&mut self, release: &str) -> Module {
-        let platform = Platform::of_this_program().unwrap().to_string().replace('/', "-");
-        let version = format!("v0.0.1-go{release}.{platform}");
-        self.public(
-            "golang.org/toolchain",
-            &version,
-            &[("bin/go", GO.as_bytes()), ("src/_go.mod", b"module std\n")],
-        )
-    }
-
-    /// A module that the database knows.
-    fn public(&mut self, path: &str, version: &str, files: &[(&str, &[u8])]) -> Module {
-        let module = self.proxy.add(path, version, files);
-        let (h1, go_mod_h1) = (self.hash(&module, ""), self.hash(&module, "/go.mod"));
-        self.log.add(&module, h1, go_mod_h1);
-        module
-    }
-
-    fn line(&self, module: &Module, suffix: &str) -> String {
-        let start = format!("{} {}{suffix} ", module.path(), module.version());
-        let line = self.proxy.go_sum().lines().find(|line| line.starts_with(&start)).unwrap();
-        format!("{line}\n")
-    }
-
-    fn lines(&self, module: &Module) -> String {
-        self.line(module, "") + &self.line(module, "/go.mod")
-    }
-
-    fn hash(&self, module: &Module, suffix: &str) -> DirHash {
-        self.line(module, suffix).rsplit(' ').next().unwrap().trim().parse().unwrap()
-    }
-
-    fn project(&self, name: &str, says: &Says<'_>) -> PathBuf {
-        let project = self.directory.path().join(name);
-        std::fs::create_dir(&project).unwrap();
-        let named =
-            |module: &&Module| format!(r#"{{"Path":"{}","Version":"{}"}}"#, module.path(), module.version());
-        let required = says.required.iter().map(named).collect::<Vec<_>>().join(",");
-        let listed = says.listed.iter().map(named).collect::<Vec<_>>().join("\n");
-        let write = |file: &str, text: String| std::fs::write(project.join(file), text).unwrap();
-        write("go.mod", format!("module corp.example/{name}\n{}\n", says.go));
-        write(
-            "edit.json",
-            format!(r#"{{"Module":{{"Path":"corp.example/{name}"}},"Require":[{required}]}}"#),
-        );
-        write("list.json", format!(r#"{{"Path":"corp.example/{name}","Main":true}} {listed}"#));
-        if let Some(go_sum) = &says.go_sum {
-            write("go.sum", go_sum.clone());
-        }
-        project
-    }
-
-    fn prepare(&self, projects: &[PathBuf]) -> (Result<Prepared, BuildError>, Vec<String>) {
-        self.log.write_to(self.proxy.root()).unwrap();
-        let home = self.directory.path().to_str().unwrap();
-        let mut variables = vec![
-            ("HOME".to_owned(), home.to_owned()),
-            ("PATH".to_owned(), "/usr/bin:/bin".to_owned()),
-            ("GOSUMDB".to_owned(), self.log.key().to_string()),
-            ("GOWORK".to_owned(), "off".to_owned()),
-        ];
-        variables.extend(self.variables.iter().cloned());
-        let request = BuildRequest {
-            projects: projects.to_vec(),
-            toolchains: Vec::new(),
-            platforms: vec![Platform::of_this_program().unwrap()],
-            proxy: Some(self.goproxy.clone()),
-            locked: self.locked,
-            now: "2026-11-24T08:15:00Z".parse().unwrap(),
-        };
-        let told = Told::default();
-        let prepared = build::prepare(&request, &Environment::new(variables, home), &told, &Stop::new());
-        (prepared, told.warnings.into_inner().unwrap())
-    }
-
-    /// A project that requires one module, which it has in its go.sum.
-    fn simple(&mut self) -> (Module, PathBuf) {
-        let module = self.public("a.example/m", "v1.0.0", &[("m.go", b"package m\n")]);
-        let says = Says {
-            go: "go 1.26.8",
-            required: &[&module],
-            listed: &[&module],
-            go_sum: Some(self.lines(&module)),
-        };
-        let project = self.project("simple", &says);
-        (module, project)
-    }
-
-    fn refused(&self, project: PathBuf) -> BuildError {
-        self.prepare(&[project]).0.unwrap_err()
-    }
-}
+use super::toy_world::{Says, World};
 
 #[test]
 fn everything_that_go_needs_without_a_network_is_carried() {
@@ -295,9 +161,123 @@ fn a_private_module_needs_a_pattern_where_no_go_sum_names_it() {
     let error = world.refused(project.clone());
     assert!(matches!(error, BuildError::Prove(_)) && error.hint().is_some());
     world.variables = vec![("GONOSUMDB".to_owned(), "corp.example/*".to_owned())];
-    let (prepared, warnings) = world.prepare(&[project]);
+    let (prepared, warnings) = world.prepare(std::slice::from_ref(&project));
     assert_eq!(prepared.unwrap().manifest.modules()[0].module, private);
-    assert!(warnings[0].contains("nobody vouches for `corp.example/private@v1.0.0`"), "{warnings:?}");
+    assert!(
+        warnings[0].contains("nobody vouches for the go.mod of `corp.example/private@v1.0.0`"),
+        "{warnings:?}"
+    );
+    // What nobody vouched for is not kept: the proxy is asked again.
+    world.proxy.put("corp.example/private/@v/v1.0.0.mod", b"module corp.example/private // new\n");
+    let again = world.prepare(&[project]).0.unwrap();
+    let sha256 = Sha256Digest::of(b"module corp.example/private // new\n");
+    assert_eq!(again.manifest.modules()[0].go_mod.sha256, sha256);
+}
+
+#[test]
+fn files_that_nobody_vouches_for_are_refused() {
+    let mut world = World::new();
+    let private = world.proxy.add("corp.example/private", "v1.0.0", &[("p.go", b"package p\n")]);
+    world.variables = vec![("GONOSUMDB".to_owned(), "corp.example/*".to_owned())];
+    let says =
+        Says { go: "go 1.26.8", required: &[&private], listed: &[&private], go_sum: Some(String::new()) };
+    let go_mod_only = Says { go_sum: Some(world.line(&private, "/go.mod")), ..says };
+    let projects = [world.project("nothing", &says), world.project("half", &go_mod_only)];
+    for project in projects {
+        let error = world.refused(project);
+        assert!(error.is_refusal(), "{error}");
+        assert!(
+            matches!(&error, BuildError::Module(ModuleError::Unvouched { module }) if *module == private)
+        );
+        assert!(error.hint().unwrap().contains("`go mod tidy`"), "{error}");
+    }
+    let says = Says { go_sum: Some(world.lines(&private)), ..says };
+    let tidy = world.project("tidy", &says);
+    assert!(world.prepare(&[tidy]).0.unwrap().manifest.modules()[0].zip.is_some());
+}
+
+#[test]
+fn without_its_info_a_go_mod_is_still_carried_unless_go_selects_the_version() {
+    let mut world = World::new();
+    let (selected, old) =
+        (world.public("a.example/m", "v1.1.0", &[]), world.public("a.example/m", "v1.0.0", &[]));
+    std::fs::remove_file(world.proxy.root().join(format!("{}.info", old.download_stem()))).unwrap();
+    let go_sum = world.lines(&selected) + &world.line(&old, "/go.mod");
+    let says = Says { go: "go 1.26.8", required: &[&selected], listed: &[&selected], go_sum: Some(go_sum) };
+    let project = world.project("svc", &says);
+    let (prepared, warnings) = world.prepare(std::slice::from_ref(&project));
+    let prepared = prepared.unwrap();
+    let carried = prepared.manifest.modules().iter();
+    let carried: Vec<_> = carried.map(|it| (it.module.clone(), it.time.is_some())).collect();
+    assert_eq!(carried, [(old.clone(), false), (selected.clone(), true)]);
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    assert!(warnings[0].starts_with("`a.example/m@v1.0.0` is carried without its time: "), "{warnings:?}");
+    let wanted = world.project("wanted", &Says { listed: &[&old], ..says });
+    assert!(matches!(world.refused(wanted), BuildError::NotServed { module, .. } if module == old));
+}
+
+#[test]
+fn one_lock_gives_one_manifest_whatever_a_proxy_says_of_times() {
+    let mut world = World::new();
+    let (module, project) = world.simple();
+    let first = world.prepare(std::slice::from_ref(&project)).0.unwrap();
+    first.save_lock().unwrap();
+    let time = first.manifest.modules()[0].time;
+    assert!(time.is_some());
+    assert_eq!(first.lock.content.modules[&module].time, time);
+    // Another machine: no cache, and a proxy that says something else.
+    let info = format!("{}.info", module.download_stem());
+    world.proxy.put(&info, br#"{"Version":"v1.0.0","Time":"2001-02-03T04:05:06Z"}"#);
+    world.variables.push(("GOFERRY_CACHE".to_owned(), world.in_directory("other-cache")));
+    world.locked = true;
+    let second = world.prepare(std::slice::from_ref(&project)).0.unwrap();
+    assert_eq!((&second.manifest, &second.lock), (&first.manifest, &first.lock));
+    // Without the lock the other time is another content.
+    std::fs::remove_file(world.in_directory("goferry.lock")).unwrap();
+    world.locked = false;
+    assert_ne!(world.prepare(&[project]).0.unwrap().lock.content, first.lock.content);
+}
+
+#[test]
+fn logins_that_are_not_used_are_named() {
+    let mut world = World::new();
+    let (_, project) = world.simple();
+    world.variables.push(("GOAUTH".to_owned(), "netrc; git /secret".to_owned()));
+    let (prepared, warnings) = world.prepare(&[project]);
+    assert!(prepared.is_ok());
+    assert_eq!(warnings, ["`git` of GOAUTH is not used: logins come from `.netrc` alone"]);
+}
+
+#[test]
+fn a_lock_that_contradicts_what_came_is_a_refusal() {
+    let mut world = World::new();
+    let (module, project) = world.simple();
+    let mut prepared = world.prepare(std::slice::from_ref(&project)).0.unwrap();
+    prepared.lock.content.modules.get_mut(&module).unwrap().go_mod =
+        DirHash::of_go_mod(Sha256Digest::of(b""));
+    prepared.save_lock().unwrap();
+    let error = world.refused(project);
+    assert!(matches!(error, BuildError::Lock(LockError::Contradiction { .. })), "{error}");
+    assert!(error.is_refusal());
+    assert!(error.to_string().contains(&world.in_directory("goferry.lock")), "{error}");
+}
+
+#[test]
+fn a_lock_is_neither_taken_over_by_another_bundle_nor_overwritten_by_a_slower_build() {
+    let mut world = World::new();
+    let (module, project) = world.simple();
+    let first = world.prepare(std::slice::from_ref(&project)).0.unwrap();
+    let slower = world.prepare(std::slice::from_ref(&project)).0.unwrap();
+    first.save_lock().unwrap();
+    let error = slower.save_lock().unwrap_err();
+    assert!(matches!(error, BuildError::Lock(LockError::ChangedMeanwhile { .. })), "{error}");
+    let says = Says { go: "go 1.26.8", required: &[], listed: &[], go_sum: Some(world.lines(&module)) };
+    let other = world.project("other", &says);
+    let error = world.refused(other);
+    assert!(
+        matches!(error, BuildError::Lock(LockError::OtherBundle { .. })) && !error.is_refusal(),
+        "{error}"
+    );
 }
 
 #[test]
@@ -325,7 +305,8 @@ fn a_lock_changes_with_its_content_only_and_not_at_all_where_that_is_forbidden()
     let mut world = World::new();
     let (module, project) = world.simple();
     world.locked = true;
-    assert!(matches!(world.refused(project.clone()), BuildError::LockWouldChange { .. }));
+    let error = world.refused(project.clone());
+    assert!(matches!(error, BuildError::NoLock { .. }) && error.hint().is_some(), "{error}");
     world.locked = false;
     let first = world.prepare(std::slice::from_ref(&project)).0.unwrap();
     first.save_lock().unwrap();
@@ -336,7 +317,9 @@ fn a_lock_changes_with_its_content_only_and_not_at_all_where_that_is_forbidden()
     let says = Says { go: "go 1.26.8", required: &[], listed: &[], go_sum: Some(world.lines(&module)) };
     let other = world.project("other", &says);
     let both = [project, other];
-    assert!(matches!(world.prepare(&both).0, Err(BuildError::LockWouldChange { .. })));
+    let error = world.prepare(&both).0.unwrap_err();
+    assert!(matches!(error, BuildError::LockWouldChange { .. }), "{error}");
+    assert!(error.to_string().ends_with(&format!("\n  changed: {module}")), "{error}");
     world.locked = false;
     let next = world.prepare(&both).0.unwrap();
     assert_eq!((first.lock.sequence.get(), next.lock.sequence.get()), (1, 2));

@@ -10,6 +10,20 @@ pub fn goport_binary() -> &'static Path {
     BINARY.get_or_init(|| binary("GOFERRY_TEST_GOPORT", "goport"))
 }
 
+/// The `goport` that is carried to hosts: the static executable that `GOFERRY_TEST_STATIC_GOPORT` names, else
+/// [`goport_binary`].
+pub fn carried_goport() -> &'static Path {
+    static BINARY: OnceLock<PathBuf> = OnceLock::new();
+    let named = || std::env::var_os("GOFERRY_TEST_STATIC_GOPORT").map(PathBuf::from);
+    BINARY.get_or_init(|| named().unwrap_or_else(|| goport_binary().to_owned()))
+}
+
+/// `goferry`: what `GOFERRY_TEST_GOFERRY` names, else the one of this source tree, built once.
+pub fn goferry_binary() -> &'static Path {
+    static BINARY: OnceLock<PathBuf> = OnceLock::new();
+    BINARY.get_or_init(|| binary("GOFERRY_TEST_GOFERRY", "goferry"))
+}
+
 /// Builds in the profile and target directory of the running test, of which it asks cargo.
 fn binary(variable: &str, package: &str) -> PathBuf {
     if let Some(path) = std::env::var_os(variable) {
@@ -19,6 +33,7 @@ fn binary(variable: &str, package: &str) -> PathBuf {
         .args([
             "build",
             "--quiet",
+            "--locked",
             "--message-format=json-render-diagnostics",
             "-p",
             package,

@@ -8,18 +8,21 @@ use goferry_manifest::bundle::ManifestError;
 use thiserror::Error;
 
 use crate::cache::CacheError;
-use crate::fetch::DatabaseNameError;
 use crate::fetch::checksum_database::ProveError;
 use crate::fetch::closure::Contradiction;
 use crate::fetch::gosumdb::GoSumDbError;
 use crate::fetch::module::ModuleError;
 use crate::fetch::toolchain::LayOutError;
+use crate::fetch::{DatabaseNameError, lines};
 use crate::go_command::GoCommandError;
 use crate::http::ClientError;
 use crate::lock::LockError;
 use crate::project::ProjectError;
 use crate::proxy_list::DiscoverError;
 use crate::release::ReleaseError;
+
+/// Changes of a lock that a message lists.
+const LISTED_CHANGES: usize = 5;
 
 /// Why a bundle could not be prepared.
 #[derive(Debug, Error)]
@@ -106,11 +109,19 @@ pub enum BuildError {
     /// The lock cannot be used.
     #[error(transparent)]
     Lock(#[from] LockError),
+    /// `--locked`, and nothing to compare with.
+    #[error("there is no `{}`, which `--locked` asks for", path.display())]
+    NoLock {
+        /// The lock.
+        path: PathBuf,
+    },
     /// `--locked`, and something else is wanted now.
-    #[error("`{}` would change, which `--locked` forbids", path.display())]
+    #[error("`{}` would change, which `--locked` forbids{}", path.display(), first_of(changes))]
     LockWouldChange {
         /// The lock.
         path: PathBuf,
+        /// What would.
+        changes: Vec<String>,
     },
 }
 
@@ -139,10 +150,19 @@ impl BuildError {
     pub fn is_refusal(&self) -> bool {
         match self {
             Self::Module(error) => {
-                matches!(error, ModuleError::Hash { .. } | ModuleError::Zip(_) | ModuleError::Info { .. })
+                matches!(
+                    error,
+                    ModuleError::Hash { .. }
+                        | ModuleError::Unvouched { .. }
+                        | ModuleError::Zip(_)
+                        | ModuleError::Info { .. }
+                )
             }
             Self::Prove(error) => error.is_security(),
-            Self::Contradiction(_) | Self::Manifest(_) | Self::Database(DatabaseError::Off) => true,
+            Self::Contradiction(_)
+            | Self::Manifest(_)
+            | Self::Database(DatabaseError::Off)
+            | Self::Lock(LockError::Contradiction { .. }) => true,
             _ => false,
         }
     }
@@ -157,10 +177,16 @@ impl BuildError {
             Self::Database(DatabaseError::Off) => {
                 Some("unset GOSUMDB, or name your organisation's database in it")
             }
-            Self::Prove(_) => {
-                Some("name private modules in GONOSUMDB or GOPRIVATE: no public database knows them")
-            }
+            Self::Prove(error) => error.hint(),
+            Self::Lock(error) => error.hint(),
+            Self::NoLock { .. } => Some("build once without `--locked`, and commit the lock"),
             _ => None,
         }
     }
+}
+
+fn first_of(changes: &[String]) -> String {
+    let more = changes.len().saturating_sub(LISTED_CHANGES);
+    let listed = lines(&changes[..changes.len() - more]);
+    if more == 0 { listed } else { format!("{listed}\n  and {more} more") }
 }

@@ -9,7 +9,7 @@ use goferry_manifest::Module;
 use super::error::BuildError;
 use super::{Progress, WantedBy};
 use crate::fetch::Fetcher;
-use crate::fetch::closure::Harvest;
+use crate::fetch::closure::{Harvest, Part};
 use crate::fs;
 use crate::go_command::{GoCommand, NamedModule};
 use crate::parallel::{self, Stop};
@@ -45,6 +45,7 @@ impl Graph {
         fetcher: &Fetcher,
         harvest: &Harvest,
         environment: &Environment,
+        stop: &Stop,
     ) -> Result<Self, BuildError> {
         let work = fetcher.cache().directory().join("go");
         let in_work = |source| BuildError::Work { directory: work.clone(), source };
@@ -53,7 +54,7 @@ impl Graph {
         write_overlay(overlay.path(), harvest).map_err(in_work)?;
         let goproxy = format!("{},{}", file_url(overlay.path()), goproxy(&fetcher.settings().proxies));
         let go = GoCommand::new(goroot, &work, &goproxy, environment)?;
-        let answers = parallel::run(projects.iter().collect(), PROJECTS, &Stop::new(), |it| ask(&go, it))?;
+        let answers = parallel::run(projects.iter().collect(), PROJECTS, stop, |it| ask(&go, it, stop))?;
         let mut graph = Self::default();
         for (project, answer) in projects.iter().zip(answers) {
             graph.add(project, answer);
@@ -81,23 +82,27 @@ impl Graph {
         &self.wanted_by
     }
 
-    /// A line of go.sum that no build needs any more may name what is no longer served; any other may not.
+    /// A line of go.sum that no build needs any more may name what is no longer served; any other may not. Of a version
+    /// that is not selected the go.mod may still be needed, so that is carried whatever else is missing.
     pub(super) fn check_served(&self, harvest: &Harvest, progress: &dyn Progress) -> Result<(), BuildError> {
-        for (module, error) in &harvest.not_served {
-            if self.has(module) {
-                return Err(BuildError::NotServed { module: module.clone(), reason: error.to_string() });
-            }
-            progress
-                .warn(&format!("`{module}` is left out: go.sum names it, no build needs it, and {error}"));
+        self.check_complete(harvest)?;
+        for ((module, part), error) in &harvest.not_served {
+            let (left_out, because) = match part {
+                Part::GoMod => ("is left out", "go.sum names it, no build needs it"),
+                _ if !harvest.go_mods.contains_key(module) => continue, // left out as a whole
+                Part::Zip => ("is carried without its files", "no build needs them"),
+                Part::Time => ("is carried without its time", "no project selects that version"),
+            };
+            progress.warn(&format!("`{module}` {left_out}: {because}, and {error}"));
         }
         Ok(())
     }
 
     /// After the last fetch nothing may be missing.
     pub(super) fn check_complete(&self, harvest: &Harvest) -> Result<(), BuildError> {
-        match harvest.not_served.iter().find(|(module, _)| self.has(module)) {
+        match harvest.not_served.iter().find(|((module, _), _)| self.has(module)) {
             None => Ok(()),
-            Some((module, error)) => {
+            Some(((module, _), error)) => {
                 Err(BuildError::NotServed { module: module.clone(), reason: error.to_string() })
             }
         }
@@ -113,14 +118,14 @@ impl Graph {
     }
 }
 
-fn ask(go: &GoCommand, project: &Project) -> Result<Answer, BuildError> {
+fn ask(go: &GoCommand, project: &Project, stop: &Stop) -> Result<Answer, BuildError> {
     let directory = project.directory();
-    let go_mod = go.go_mod(directory)?;
+    let go_mod = go.go_mod(directory, stop)?;
     let required = modules(go_mod.required(), directory)?;
     if project.sums().is_none() && !required.is_empty() {
         return Err(BuildError::NoGoSum { directory: directory.to_owned() });
     }
-    let listed = modules(go.list_modules(directory)?, directory)?;
+    let listed = modules(go.list_modules(directory, stop)?, directory)?;
     Ok(Answer { name: go_mod.path().to_owned(), listed, required })
 }
 
@@ -138,11 +143,11 @@ fn modules(named: Vec<NamedModule>, project: &Path) -> Result<Vec<Module>, Build
 /// A proxy of `.mod` and `.info`, in which nothing is that was not proven.
 fn write_overlay(root: &Path, harvest: &Harvest) -> std::io::Result<()> {
     for (module, bytes) in &harvest.go_mods {
+        let stem = module.download_stem();
+        fs::write_staged(&root.join(format!("{stem}.mod")), bytes)?;
         let Some(time) = harvest.times.get(module) else { continue };
         let time = time.map_or(String::new(), |time| format!(r#","Time":"{time}""#));
         let info = format!(r#"{{"Version":"{}"{time}}}"#, module.version());
-        let stem = module.download_stem();
-        fs::write_staged(&root.join(format!("{stem}.mod")), bytes)?;
         fs::write_staged(&root.join(format!("{stem}.info")), info.as_bytes())?;
     }
     Ok(())

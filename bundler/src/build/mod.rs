@@ -17,6 +17,7 @@ use crate::contents::FetchedContents;
 use crate::fetch::checksum_database::{ChecksumDatabase, Online};
 use crate::fetch::closure::{Harvest, Job, Observer, Vouched};
 use crate::fetch::gosumdb::GoSumDb;
+use crate::fetch::module::ModuleError;
 use crate::fetch::{Fetcher, toolchain};
 use crate::http::{self, Client, Patience, Watch};
 use crate::lock::{self, Lock, LockedContent, Reconciled};
@@ -50,6 +51,8 @@ pub struct Prepared {
     pub lock: Lock,
     /// Whether the lock has to be written, and where it lies.
     pub lock_file: (PathBuf, Reconciled),
+    /// The lock as it was.
+    pub old_lock: Option<Lock>,
     /// What is inside.
     pub manifest: Manifest,
     /// The bytes of it.
@@ -91,11 +94,16 @@ pub fn prepare(
     let name = channel_of(projects.first().ok_or(BuildError::NoProject)?.directory())?;
     let lock_path = environment.directory().join(lock::FILE_NAME);
     let old = Lock::read(&lock_path)?;
+    match &old {
+        Some(old) => old.check_name(&name, &lock_path)?,
+        None if request.locked => return Err(BuildError::NoLock { path: lock_path }),
+        None => {}
+    }
     let session = Session::new(request, environment, progress, stop)?;
 
     let releases = session.releases(&projects, old.as_ref())?;
     let mut vouched = Vouched::by_projects(&projects)?;
-    let mut harvest = session.fetch_named(&releases, &vouched)?;
+    let mut harvest = session.fetch_named(&releases, &vouched, old.as_ref())?;
     progress.stage(Stage::List);
     let graph = session.graph(&projects, &harvest)?;
     graph.check_served(&harvest, progress)?;
@@ -103,19 +111,22 @@ pub fn prepare(
 
     let manifest = session.manifest(&graph, &harvest)?;
     let content = LockedContent::of_manifest(&manifest, graph.wanted_by());
-    let (lock, state) = Lock::reconcile(old.as_ref(), &name, content, request.now)?;
-    if request.locked && state == Reconciled::Changed {
-        return Err(BuildError::LockWouldChange { path: lock_path });
+    let (lock, state) = Lock::reconcile(old.as_ref(), &lock_path, &name, content, request.now)?;
+    if let Some(old) = old.as_ref().filter(|_| request.locked && state == Reconciled::Changed) {
+        let changes = old.content.differences(&lock.content);
+        return Err(BuildError::LockWouldChange { path: lock_path, changes });
     }
-    Ok(Prepared { lock, lock_file: (lock_path, state), manifest, contents: contents_of(harvest) })
+    let contents = contents_of(harvest);
+    Ok(Prepared { lock, lock_file: (lock_path, state), old_lock: old, manifest, contents })
 }
 
 impl Prepared {
-    /// Writes the lock where it changed. To be done before the bundle gets its name: a number must not come twice.
+    /// Writes the lock where it changed, unless somebody else did. To be done before the bundle gets its name: a number
+    /// must not come twice.
     pub fn save_lock(&self) -> Result<(), BuildError> {
         let (path, state) = &self.lock_file;
         if *state == Reconciled::Changed {
-            self.lock.write(path)?;
+            self.lock.succeed(self.old_lock.as_ref(), path)?;
         }
         Ok(())
     }
@@ -142,6 +153,7 @@ impl<'a> Session<'a> {
         stop: &'a Stop,
     ) -> Result<Self, BuildError> {
         let settings = Settings::discover(request.proxy.as_deref(), environment)?;
+        warn_of_other_logins(environment, progress)?;
         let client = Client::new(environment, Patience::default())?;
         let fetcher = Fetcher::new(client, Cache::of_user(environment)?, settings);
         let database = match go_setting(environment, "GOSUMDB")?.unwrap_or_default().parse()? {
@@ -174,7 +186,12 @@ impl<'a> Session<'a> {
     }
 
     /// The toolchains, and everything that a go.sum names.
-    fn fetch_named(&self, releases: &BTreeSet<GoRelease>, vouched: &Vouched) -> Result<Harvest, BuildError> {
+    fn fetch_named(
+        &self,
+        releases: &BTreeSet<GoRelease>,
+        vouched: &Vouched,
+        old: Option<&Lock>,
+    ) -> Result<Harvest, BuildError> {
         self.progress.stage(Stage::Prove);
         let mut toolchains: BTreeSet<(GoRelease, &Platform)> = releases
             .iter()
@@ -189,9 +206,11 @@ impl<'a> Session<'a> {
             toolchains.map(|((release, platform), record)| Job::Toolchain(release, platform.clone(), record));
         let zips = vouched.zips.keys();
         let described: BTreeSet<&Module> = vouched.go_mods.keys().chain(vouched.zips.keys()).collect();
-        let described = described.into_iter().flat_map(|it| [Job::GoMod(it.clone()), Job::Time(it.clone())]);
-        let jobs = toolchains.chain(described).chain(zips.cloned().map(Job::Zip)).collect();
-        let mut harvest = Harvest::default();
+        let mut harvest = Harvest { times: old.map(locked_times).unwrap_or_default(), ..Harvest::default() };
+        let go_mods = described.iter().map(|it| Job::GoMod((*it).clone()));
+        let times = described.iter().filter(|it| !harvest.times.contains_key(**it));
+        let times = times.map(|it| Job::Time((*it).clone()));
+        let jobs = toolchains.chain(go_mods).chain(times).chain(zips.cloned().map(Job::Zip)).collect();
         self.fetch(jobs, vouched, &mut harvest)?;
         Ok(harvest)
     }
@@ -202,7 +221,7 @@ impl<'a> Session<'a> {
         let newest = fetched.max_by_key(|it| it.toolchain.version).ok_or(BuildError::NoGoForThisMachine)?;
         let cache = self.fetcher.cache().directory();
         let goroot = toolchain::lay_out(newest, &cache.join("toolchains"))?;
-        Graph::ask(projects, &goroot, &self.fetcher, harvest, self.environment)
+        Graph::ask(projects, &goroot, &self.fetcher, harvest, self.environment, self.stop)
     }
 
     /// What go named and no go.sum did.
@@ -217,29 +236,37 @@ impl<'a> Session<'a> {
         let zips = graph.required().filter(|it| !harvest.zips.contains_key(it));
         let jobs = go_mods.cloned().map(Job::GoMod).chain(times.cloned().map(Job::Time));
         let jobs: Vec<_> = jobs.chain(zips.cloned().map(Job::Zip)).collect();
-        let unproven: BTreeSet<Module> = jobs
-            .iter()
-            .filter_map(|job| match job {
-                Job::GoMod(module) if !vouched.go_mods.contains_key(module) => Some(module.clone()),
-                Job::Zip(module) if !vouched.zips.contains_key(module) => Some(module.clone()),
-                _ => None,
-            })
-            .collect();
-        self.vouch(unproven, vouched)?;
+        self.vouch(&jobs, vouched)?;
         self.fetch(jobs, vouched, harvest)?;
         graph.check_complete(harvest)
     }
 
     /// Asks the checksum database for what no go.sum names, except for what is none of its business.
-    fn vouch(&self, modules: BTreeSet<Module>, vouched: &mut Vouched) -> Result<(), BuildError> {
-        let is_private = |it: &Module| self.database.is_none() || self.private.matches(it.path().as_str());
-        let (private, public): (Vec<_>, Vec<_>) = modules.into_iter().partition(is_private);
-        for module in private {
-            self.progress.warn(&format!(
-                "nobody vouches for `{module}`: no go.sum names it, and no database knows it"
-            ));
+    ///
+    /// Of those no files are carried, as go refuses them too: only a go.mod that nothing is built from may go unproven.
+    fn vouch(&self, jobs: &[Job], vouched: &mut Vouched) -> Result<(), BuildError> {
+        let mut public = BTreeSet::new();
+        for job in jobs {
+            let (module, is_vouched) = match job {
+                Job::GoMod(module) => (module, vouched.go_mods.contains_key(module)),
+                Job::Zip(module) => (module, vouched.zips.contains_key(module)),
+                Job::Toolchain(..) | Job::Time(_) => continue,
+            };
+            if is_vouched {
+                continue;
+            }
+            if !self.private.matches(module.path().as_str()) {
+                public.insert(module.clone());
+            } else if matches!(job, Job::Zip(_)) {
+                return Err(ModuleError::Unvouched { module: module.clone() }.into());
+            } else if vouched.unvouched_go_mods.insert(module.clone()) {
+                self.progress.warn(&format!(
+                    "nobody vouches for the go.mod of `{module}`: no go.sum names it, and no database is asked for it"
+                ));
+            }
         }
         if !public.is_empty() {
+            let public: Vec<_> = public.into_iter().collect();
             self.progress.stage(Stage::Prove);
             self.prove(&public)?.iter().for_each(|record| vouched.add_record(record));
         }
@@ -272,8 +299,6 @@ impl<'a> Session<'a> {
         let wanted = harvest.toolchains.iter().map(|fetched| &fetched.toolchain);
         let wanted = wanted.filter(|toolchain| self.request.platforms.contains(&toolchain.platform)).cloned();
         let modules = harvest.go_mods.iter().filter(|(module, _)| graph.wanted_by().contains_key(*module));
-        let modules =
-            modules.filter(|(module, _)| !harvest.not_served.contains_key(*module) || graph.has(module));
         let modules = modules.map(|(module, go_mod)| {
             let sha256 = Sha256Digest::of(go_mod);
             let zip = harvest.zips.get(module);
@@ -288,6 +313,17 @@ impl<'a> Session<'a> {
     }
 }
 
+/// Of GOAUTH's methods only `.netrc` is there: who relies on another one should not have to guess why a proxy says 401.
+fn warn_of_other_logins(environment: &Environment, progress: &dyn Progress) -> Result<(), BuildError> {
+    let goauth = go_setting(environment, "GOAUTH")?.unwrap_or_default();
+    let methods = goauth.split(';').filter_map(|method| method.split_whitespace().next());
+    for method in methods.filter(|method| !matches!(*method, "netrc" | "off")) {
+        let method = method.escape_debug();
+        progress.warn(&format!("`{method}` of GOAUTH is not used: logins come from `.netrc` alone"));
+    }
+    Ok(())
+}
+
 fn contents_of(harvest: Harvest) -> FetchedContents {
     let mut contents = FetchedContents::new();
     for (path, proven) in harvest.all_zips() {
@@ -297,6 +333,12 @@ fn contents_of(harvest: Harvest) -> FetchedContents {
         contents.add_bytes(go_mod);
     }
     contents
+}
+
+/// The times that a lock has settled: what a proxy says of them today must not change a bundle.
+fn locked_times(lock: &Lock) -> BTreeMap<Module, Option<Timestamp>> {
+    let modules = lock.content.modules.iter();
+    modules.filter_map(|(module, locked)| Some((module.clone(), Some(locked.time?)))).collect()
 }
 
 /// The name of a project's directory, as far as it can be one of a channel.

@@ -14,11 +14,12 @@ use serde::Serialize;
 
 use super::error::{build_error, key_file_error, pack_error, write_error};
 use super::interrupt;
+use super::output::Output;
 use super::progress::{BuildBars, pack_bar};
 use crate::build::{BuildRequest, Prepared, prepare};
 use crate::cache::Cache;
 use crate::key_file::read_secret_key;
-use crate::lock::Reconciled;
+use crate::lock::{Reconciled, moment};
 use crate::pack::Packing;
 use crate::passphrase;
 use crate::write::{Draft, write_bundle};
@@ -89,15 +90,16 @@ impl Build {
         // Before anything long: a passphrase is asked for while somebody is still there.
         let ask = || passphrase::ask(&format!("passphrase of {}: ", self.key.display()));
         let key = read_secret_key(&self.key, ask).map_err(|error| key_file_error(&error))?;
+        // And the place of the bundle is tried: after minutes of work it is too late.
+        let place = Output::open(self.output.as_deref(), &self.key, environment)?;
         let bars = BuildBars::new(printer);
         let prepared = prepare(&self.request(environment)?, environment, &bars, interrupt::stop())
             .map_err(|error| build_error(&error))?;
         drop(bars);
         let fetched = Duration(started.elapsed());
         printer.status("Fetched", format_args!("and proved {} in {fetched}", contents(&prepared)));
-        let output = self.output(&prepared, environment);
-        let (id, size) = self.pack_and_write(printer, environment, &prepared, &key, &output)?;
-        self.report(printer, &prepared, &key, (&output, id, size), started);
+        let (path, id, size) = self.pack_and_write(printer, environment, &prepared, &key, place)?;
+        self.report(printer, &prepared, &key, (&path, id, size), started);
         Ok(())
     }
 
@@ -116,25 +118,19 @@ impl Build {
         })
     }
 
-    fn output(&self, prepared: &Prepared, environment: &Environment) -> PathBuf {
-        let default = || format!("{}-{}.goferry", prepared.lock.name, prepared.lock.sequence).into();
-        environment.directory().join(self.output.clone().unwrap_or_else(default))
-    }
-
     fn pack_and_write(
         &self,
         printer: &Printer,
         environment: &Environment,
         prepared: &Prepared,
         key: &SecretKey,
-        output: &Path,
-    ) -> Result<(Sha256Digest, u64), CommandError> {
+        place: Output,
+    ) -> Result<(PathBuf, Sha256Digest, u64), CommandError> {
         let started = Instant::now();
         let cache =
             Cache::of_user(environment).map_err(|error| CommandError::from_error(Kind::Failed, &error))?;
         let cores = || thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
-        let directory = cache.directory().join("packs");
-        let packing = Packing::at_level(self.level, self.threads.unwrap_or_else(cores), &directory);
+        let packing = Packing::at_level(self.level, self.threads.unwrap_or_else(cores), cache.directory());
         let bar = pack_bar(printer, &prepared.manifest);
         let (packs, store) = packing
             .pack(&prepared.manifest, &prepared.contents, interrupt::stop(), &|bytes| bar.advance(bytes))
@@ -145,7 +141,11 @@ impl Build {
         prepared.save_lock().map_err(|error| build_error(&error))?;
         let evidence = Evidence::default();
         let draft = Draft { lock: &prepared.lock, manifest: &prepared.manifest, packs, evidence: &evidence };
-        write_bundle(draft, &store, key, output).map_err(|error| write_error(&error, output))
+        let path = place.path(&prepared.lock)?;
+        let lock = prepared.lock_file.0.as_path();
+        let (id, size) = write_bundle(draft, &store, key, place.file, &path)
+            .map_err(|error| write_error(&error, &path, lock))?;
+        Ok((path, id, size))
     }
 
     fn report(
@@ -202,14 +202,10 @@ fn packed(packs: &goferry_manifest::bundle::PackTable) -> String {
 
 /// The moment that a changed lock bears: that of SOURCE_DATE_EPOCH, else now.
 fn now(environment: &Environment) -> Result<Timestamp, CommandError> {
-    let wrong = |message: &str| CommandError::new(Kind::Usage, message);
-    if let Some(text) = environment.text("SOURCE_DATE_EPOCH") {
-        let seconds = text.parse().ok().and_then(Timestamp::from_unix);
-        return seconds.ok_or_else(|| wrong("`SOURCE_DATE_EPOCH` is not a number of seconds since 1970"));
-    }
     let since = SystemTime::now().duration_since(UNIX_EPOCH).ok();
     let seconds = since.and_then(|since| i64::try_from(since.as_secs()).ok());
-    seconds
-        .and_then(Timestamp::from_unix)
-        .ok_or_else(|| wrong("this machine's clock is outside of the years 1970 to 9999"))
+    let clock = seconds.and_then(Timestamp::from_unix).ok_or_else(|| {
+        CommandError::new(Kind::Usage, "this machine's clock is outside of the years 1970 to 9999")
+    })?;
+    moment(environment, clock).map_err(|error| CommandError::from_error(Kind::Usage, &error))
 }

@@ -33,10 +33,10 @@ pub(super) fn pack_error(error: &PackError) -> CommandError {
 }
 
 /// Writing the bundle.
-pub(super) fn write_error(error: &WriteError, output: &Path) -> CommandError {
+pub(super) fn write_error(error: &WriteError, output: &Path, lock: &Path) -> CommandError {
     CommandError::new(Kind::Failed, format!("cannot write `{}`", output.display()))
         .caused_by(Some(error))
-        .state("no bundle was written; what was fetched and packed is kept in the cache")
+        .state(format!("no bundle was written; `{}` is up to date, packs are in the cache", lock.display()))
 }
 
 fn interrupted() -> CommandError {

@@ -5,6 +5,7 @@ mod error;
 mod inspect;
 mod interrupt;
 mod keygen;
+mod output;
 mod progress;
 
 use std::process::ExitCode;
@@ -47,7 +48,10 @@ enum Command {
 
 /// Runs the program on the arguments and environment of this process.
 pub fn main() -> ExitCode {
-    let Cli { output, command } = Cli::parse();
+    let Cli { output, command } = match goferry_terminal::parse_arguments() {
+        Ok(cli) => cli,
+        Err(code) => return code,
+    };
     goferry_terminal::run(output, |printer| match command {
         Command::Keygen(command) => command.run(printer),
         Command::Build(command) => command.run(printer, &Environment::of_process()),

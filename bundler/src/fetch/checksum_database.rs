@@ -20,6 +20,9 @@ use crate::parallel::{self, Stop};
 /// Requests under way at once: streams of one HTTP/2 connection.
 const REQUESTS: NonZeroUsize = NonZeroUsize::new(64).unwrap();
 
+/// How the look-ups of toolchains begin: no organisation has private ones.
+const TOOLCHAIN_LOOKUP: &str = "lookup/golang.org/toolchain@";
+
 /// Where the files of a database come from: a proxy, the database itself, a directory.
 pub trait DatabaseFiles: Sync {
     /// Reads one file of the database, such as `latest`, `lookup/…` or `tile/8/…`, of at most `cap` bytes.
@@ -166,6 +169,21 @@ impl ProveError {
             | Self::Cache { .. } => false,
         }
     }
+
+    /// What the user can do. Only a module that the database does not know can be a private one.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Read { path, source: SourceError::NotFound, .. }
+                if path.starts_with("lookup/") && !path.starts_with(TOOLCHAIN_LOOKUP) =>
+            {
+                Some("name private modules in GONOSUMDB: no public database knows them")
+            }
+            _ if self.is_security() => {
+                Some("keep both answers and find out why they differ; do not work around it")
+            }
+            _ => None,
+        }
+    }
 }
 
 type Tiles = BTreeMap<Tile, Vec<u8>>;
@@ -219,8 +237,9 @@ impl<S: DatabaseFiles> ChecksumDatabase<S> {
 
     /// The head under which everything is proven: asked for after the look-ups, so that it covers their records.
     ///
-    /// A proxy may answer with an old `latest`, and a copy of a database for Go's client has none, because that
-    /// client never asks for it (x/mod's `sumdb/client.go`). Then the largest head of the look-ups does as well.
+    /// A proxy may answer with an old `latest`, or with none at all, because Go's client never asks for it (x/mod's
+    /// `sumdb/client.go`). Then the largest head of the look-ups does as well. One that is there and cannot be
+    /// trusted is another matter.
     fn canonical_head(&self, lookups: &[(Lookup, TreeHead)]) -> Result<SignedHead, ProveError> {
         let of_lookups = lookups
             .iter()
@@ -228,7 +247,10 @@ impl<S: DatabaseFiles> ChecksumDatabase<S> {
             .map(|(lookup, head)| (*head, lookup.note().clone()));
         match (self.latest(), of_lookups) {
             (Ok(latest), Some(newer)) if newer.0.size() > latest.0.size() => Ok(newer),
-            (Err(ProveError::Read { source: SourceError::NotFound, .. }), Some(only)) => Ok(only),
+            (Err(ProveError::Read { source, .. }), Some(only)) => {
+                tracing::debug!(%source, "no `latest`: taking the newest head of the look-ups");
+                Ok(only)
+            }
             (latest, _) => latest,
         }
     }

@@ -1,6 +1,6 @@
 //! Everything that some projects need, fetched at once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
@@ -9,7 +9,9 @@ use goferry_manifest::{DirHash, GoRelease, Module, Platform, Timestamp};
 use thiserror::Error;
 
 use super::Fetcher;
-use super::module::{Expected, ModuleError, ProvenZip, Voucher, fetch_go_mod, fetch_time, fetch_zip};
+use super::module::{
+    Expected, ModuleError, ProvenZip, Voucher, fetch_go_mod, fetch_time, fetch_unvouched_go_mod, fetch_zip,
+};
 use super::toolchain::{FetchedToolchain, fetch_toolchain};
 use crate::http::Watch;
 use crate::parallel;
@@ -25,6 +27,9 @@ pub struct Vouched {
     pub zips: BTreeMap<Module, Expected>,
     /// Of their go.mod.
     pub go_mods: BTreeMap<Module, Expected>,
+    /// Private modules whose go.mod is taken although nobody vouches for it: no build reads it, `go` only wants it
+    /// to be there.
+    pub unvouched_go_mods: BTreeSet<Module>,
 }
 
 /// Two go.sums that cannot both be right.
@@ -62,8 +67,19 @@ pub struct Harvest {
     pub go_mods: BTreeMap<Module, Vec<u8>>,
     /// When modules were made.
     pub times: BTreeMap<Module, Option<Timestamp>>,
-    /// Modules of which no proxy has something that was asked for, and what was said about it.
-    pub not_served: BTreeMap<Module, ModuleError>,
+    /// What was asked for and no proxy has, and what was said about it.
+    pub not_served: BTreeMap<(Module, Part), ModuleError>,
+}
+
+/// What a proxy has of a module.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Part {
+    /// Its go.mod.
+    GoMod,
+    /// Its files.
+    Zip,
+    /// When it was made.
+    Time,
 }
 
 /// What is told of a fetch.
@@ -80,7 +96,7 @@ enum Outcome {
     Zip(Module, ProvenZip),
     GoMod(Module, Vec<u8>),
     Time(Module, Option<Timestamp>),
-    NotServed(Module, ModuleError),
+    NotServed(Module, Part, ModuleError),
 }
 
 impl Vouched {
@@ -171,7 +187,7 @@ impl Harvest {
             Outcome::Zip(module, zip) => drop(self.zips.insert(module, zip)),
             Outcome::GoMod(module, bytes) => drop(self.go_mods.insert(module, bytes)),
             Outcome::Time(module, time) => drop(self.times.insert(module, time)),
-            Outcome::NotServed(module, error) => drop(self.not_served.insert(module, error)),
+            Outcome::NotServed(module, part, error) => drop(self.not_served.insert((module, part), error)),
         }
     }
 }
@@ -182,26 +198,34 @@ fn fetch_one(
     vouched: &Vouched,
     watch: Watch<'_>,
 ) -> Result<Outcome, ModuleError> {
-    let (module, outcome) = match job {
+    let (module, part, outcome) = match job {
         Job::Toolchain(release, platform, record) => {
             let toolchain = fetch_toolchain(fetcher, *release, platform, record, watch)?;
             return Ok(Outcome::Toolchain(Box::new(toolchain)));
         }
         Job::Zip(module) => {
-            let zip = fetch_zip(fetcher, module, vouched.zips.get(module), watch);
-            (module, zip.map(|zip| Outcome::Zip(module.clone(), zip)))
+            let unvouched = || ModuleError::Unvouched { module: module.clone() };
+            let expected = vouched.zips.get(module).ok_or_else(unvouched)?;
+            let zip = fetch_zip(fetcher, module, expected, watch);
+            (module, Part::Zip, zip.map(|zip| Outcome::Zip(module.clone(), zip)))
         }
         Job::GoMod(module) => {
-            let bytes = fetch_go_mod(fetcher, module, vouched.go_mods.get(module), watch);
-            (module, bytes.map(|bytes| Outcome::GoMod(module.clone(), bytes)))
+            let bytes = match vouched.go_mods.get(module) {
+                Some(expected) => fetch_go_mod(fetcher, module, expected, watch),
+                None if vouched.unvouched_go_mods.contains(module) => {
+                    fetch_unvouched_go_mod(fetcher, module, watch)
+                }
+                None => return Err(ModuleError::Unvouched { module: module.clone() }),
+            };
+            (module, Part::GoMod, bytes.map(|bytes| Outcome::GoMod(module.clone(), bytes)))
         }
         Job::Time(module) => {
             let time = fetch_time(fetcher, module, watch);
-            (module, time.map(|time| Outcome::Time(module.clone(), time)))
+            (module, Part::Time, time.map(|time| Outcome::Time(module.clone(), time)))
         }
     };
     match outcome {
-        Err(error) if error.is_not_found() => Ok(Outcome::NotServed(module.clone(), error)),
+        Err(error) if error.is_not_found() => Ok(Outcome::NotServed(module.clone(), part, error)),
         outcome => outcome,
     }
 }

@@ -55,7 +55,7 @@ pub enum FetchError {
     Cache(#[from] CacheError),
 }
 
-/// Why [`Fetcher::fetch_proven`] has nothing.
+/// Why [`Fetcher::fetch_proven`](super::Fetcher::fetch_proven) has nothing.
 #[derive(Debug, Error)]
 pub enum ProofError<E: std::error::Error + 'static> {
     /// Nothing came.
@@ -92,6 +92,7 @@ impl FetchError {
     }
 }
 
-fn lines(answers: &[String]) -> String {
-    answers.iter().flat_map(|answer| ["\n  ", answer]).collect()
+/// Each on a line of its own below a message.
+pub(crate) fn lines(lines: &[String]) -> String {
+    lines.iter().flat_map(|line| ["\n  ", line]).collect()
 }

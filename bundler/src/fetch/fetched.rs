@@ -62,11 +62,6 @@ impl Fetched {
         Ok(bytes)
     }
 
-    /// Whether nothing was asked of any proxy.
-    pub fn is_cached(&self) -> bool {
-        matches!(self.0, Content::Cached { .. })
-    }
-
     /// Whether it was put together from the answers to several requests.
     pub(super) fn is_joined(&self) -> bool {
         matches!(&self.0, Content::Downloaded(partial) if partial.is_joined())

@@ -12,6 +12,7 @@ pub mod toolchain;
 mod transport;
 
 pub use self::database_source::{DatabaseName, DatabaseNameError, DatabaseSource};
+pub(crate) use self::error::lines;
 pub use self::error::{FetchError, ProofError};
 pub use self::fetched::{Fetched, ReadSeek};
 pub use self::request::Request;

@@ -13,7 +13,7 @@ use crate::http::Watch;
 use crate::module_zip::{self, MAX_SPECIAL_FILE_BYTES, MAX_ZIP_BYTES, ModuleZip, ModuleZipError};
 
 /// Bytes of an `.info` at most; some carry where the version came from.
-const INFO_BYTES: u64 = 64 << 10;
+pub(crate) const INFO_BYTES: u64 = 64 << 10;
 
 /// A hash, and who says that it is the right one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,6 +48,14 @@ pub enum ModuleError {
         expected: Expected,
         /// The hash of what came.
         actual: DirHash,
+    },
+    /// Neither a go.sum nor the checksum database knows it.
+    #[error(
+        "nobody vouches for `{module}`: no go.sum names its hash, and no checksum database is asked for it"
+    )]
+    Unvouched {
+        /// The module.
+        module: Module,
     },
     /// Not a module zip.
     #[error(transparent)]
@@ -93,6 +101,7 @@ impl ModuleError {
             Self::Hash { .. } => Some(
                 "somebody changed a published version, or what came: compare with another proxy before you trust either",
             ),
+            Self::Unvouched { .. } => Some("run `go mod tidy` in the project: it writes the hash to go.sum"),
             _ => None,
         }
     }
@@ -107,11 +116,11 @@ impl fmt::Display for Voucher {
     }
 }
 
-/// The go.mod of a module. Nothing is `expected` of a private one that no go.sum names.
+/// The go.mod of a module.
 pub fn fetch_go_mod(
     fetcher: &Fetcher,
     module: &Module,
-    expected: Option<&Expected>,
+    expected: &Expected,
     watch: Watch<'_>,
 ) -> Result<Vec<u8>, ModuleError> {
     prove(fetcher, &Request::go_mod(module), MAX_SPECIAL_FILE_BYTES, watch, |fetched| {
@@ -121,6 +130,15 @@ pub fn fetch_go_mod(
         Ok(bytes)
     })
     .map(|(_, bytes)| bytes)
+}
+
+/// The go.mod of a private module that no go.sum names, as the proxies have it today: it is not kept.
+pub fn fetch_unvouched_go_mod(
+    fetcher: &Fetcher,
+    module: &Module,
+    watch: Watch<'_>,
+) -> Result<Vec<u8>, ModuleError> {
+    Ok(fetcher.read(&Request::go_mod(module), MAX_SPECIAL_FILE_BYTES, watch)?)
 }
 
 /// The time of a version, in UTC and whole seconds: the one thing of an `.info` that is carried.
@@ -140,7 +158,7 @@ pub fn fetch_time(
 pub fn fetch_zip(
     fetcher: &Fetcher,
     module: &Module,
-    expected: Option<&Expected>,
+    expected: &Expected,
     watch: Watch<'_>,
 ) -> Result<ProvenZip, ModuleError> {
     let (blob, zip) = prove(fetcher, &Request::zip(module), MAX_ZIP_BYTES, watch, |fetched| {
@@ -165,17 +183,11 @@ fn prove<T>(
     })
 }
 
-fn compare(
-    what: impl FnOnce() -> String,
-    expected: Option<&Expected>,
-    actual: DirHash,
-) -> Result<(), ModuleError> {
-    match expected {
-        Some(expected) if actual != expected.h1 => {
-            Err(ModuleError::Hash { what: what(), expected: expected.clone(), actual })
-        }
-        _ => Ok(()),
+fn compare(what: impl FnOnce() -> String, expected: &Expected, actual: DirHash) -> Result<(), ModuleError> {
+    if actual == expected.h1 {
+        return Ok(());
     }
+    Err(ModuleError::Hash { what: what(), expected: expected.clone(), actual })
 }
 
 fn bytes_of(fetched: &Fetched, module: &Module) -> Result<Vec<u8>, ModuleError> {

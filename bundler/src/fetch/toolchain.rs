@@ -17,6 +17,8 @@ use goferry_manifest::checksum_database::ProvenRecord;
 /// Modes of files in a GOROOT.
 const FILE: u32 = 0o644;
 const EXECUTABLE: u32 = 0o755;
+/// Files that tell a whole GOROOT from a damaged one.
+const WITNESSES: [&str; 3] = ["bin/go", "go.env", "VERSION"];
 
 /// A toolchain whose h1 the checksum database has proven.
 #[derive(Clone, Debug)]
@@ -56,14 +58,14 @@ pub fn fetch_toolchain(
     })?;
     let source = {
         let expected = Expected { h1, voucher: Voucher::ChecksumDatabase };
-        fetch_zip(fetcher, &module, Some(&expected), watch)?
+        fetch_zip(fetcher, &module, &expected, watch)?
     };
     let toolchain =
         Toolchain { version: release, platform: platform.clone(), h1, files: source.zip.files.clone() };
     Ok(FetchedToolchain { toolchain, source })
 }
 
-/// The GOROOT of a toolchain below `directory`, made if it is not there yet.
+/// The GOROOT of a toolchain below `directory`, made if it is not there yet. Several runs may do so at once.
 pub fn lay_out(fetched: &FetchedToolchain, directory: &Path) -> Result<PathBuf, LayOutError> {
     let module = fetched.toolchain.module();
     let goroot = directory.join(format!("go{}", module.version().as_str().trim_start_matches("v0.0.1-go")));
@@ -74,17 +76,20 @@ pub fn lay_out(fetched: &FetchedToolchain, directory: &Path) -> Result<PathBuf, 
         fs::create_private_directories(directory)?;
         let staged = fs::temporary_directory(directory)?;
         unpack(fetched, staged.path())?;
-        fs::persist_directory(staged, &goroot)
+        fs::persist_directory(staged, &goroot, || is_complete(fetched, &goroot))
     };
     lay_out().map_err(|source| LayOutError::Io { module, source })?;
     Ok(goroot)
 }
 
-/// A GOROOT gets its name when it is complete. What may happen to it later shows at the `go` that is run.
+/// A GOROOT gets its name when it is complete. What may happen to it later shows at the `go` that is run, and at what
+/// that reads first.
 fn is_complete(fetched: &FetchedToolchain, goroot: &Path) -> bool {
-    let go = fetched.toolchain.files.iter().find(|file| file.path.as_str() == "bin/go");
-    let bytes = std::fs::read(goroot.join("bin/go"));
-    matches!((go, bytes), (Some(go), Ok(bytes)) if Sha256Digest::of(&bytes) == go.sha256)
+    let mut files = fetched.toolchain.files.iter().filter(|file| WITNESSES.contains(&file.path.as_str()));
+    files.all(|file| {
+        let bytes = std::fs::read(goroot.join(file.path.as_str()));
+        bytes.is_ok_and(|bytes| Sha256Digest::of(&bytes) == file.sha256)
+    }) && goroot.join("bin/go").is_file()
 }
 
 fn unpack(fetched: &FetchedToolchain, staged: &Path) -> io::Result<()> {

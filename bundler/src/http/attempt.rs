@@ -77,7 +77,8 @@ impl Attempt<'_> {
         let client =
             if redirect::is_loopback(self.url) { &self.client.loopback } else { &self.client.outside };
         let mut request = client.get(self.url.clone()).header(ACCEPT_ENCODING, "identity");
-        if let Some((name, password)) = self.client.netrc.login(self.url) {
+        // What the URL has goes first, and reqwest sends it: a second header would be one too many.
+        if !has_credentials && let Some((name, password)) = self.client.netrc.login(self.url) {
             request = request.basic_auth(name, Some(password));
         }
         if let Some((bytes, continuation)) = resumed {
@@ -273,4 +274,35 @@ fn detail(response: &mut Response) -> Option<String> {
     let text = String::from_utf8_lossy(&bytes);
     let line: String = text.trim().lines().next()?.chars().take(DETAIL_CHARS).collect();
     (!line.is_empty()).then_some(line)
+}
+
+#[cfg(test)]
+mod tests {
+    use goferry_terminal::Environment;
+    use reqwest::header::AUTHORIZATION;
+
+    use super::*;
+    use crate::http::{Patience, Silent};
+    use crate::parallel::Stop;
+
+    #[test]
+    fn a_request_bears_one_login_and_that_of_the_url_goes_first() {
+        let directory = tempfile::tempdir().unwrap();
+        let netrc = directory.path().join("netrc");
+        std::fs::write(&netrc, "machine a.example login netrc password secret\n").unwrap();
+        let environment = Environment::new([("NETRC", netrc.to_str().unwrap()), ("GOAUTH", "netrc")], "/");
+        let client = Client::new(&environment, Patience::default()).unwrap();
+        let stop = Stop::new();
+        for (url, expected) in [
+            ("https://a.example/x", "Basic bmV0cmM6c2VjcmV0"), // netrc:secret
+            ("https://url:hush@a.example/x", "Basic dXJsOmh1c2g="), // url:hush
+        ] {
+            let url = Url::parse(url).unwrap();
+            let watch = Watch { progress: &Silent, stop: &stop };
+            let attempt = Attempt { client: &client, url: &url, cap: 1, watch };
+            let request = attempt.request(None).unwrap().build().unwrap();
+            let logins: Vec<_> = request.headers().get_all(AUTHORIZATION).iter().collect();
+            assert_eq!(logins, [expected], "{url}");
+        }
+    }
 }

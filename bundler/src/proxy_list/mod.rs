@@ -13,6 +13,7 @@ use thiserror::Error;
 
 pub use self::discover::{DiscoverError, Origin, Settings, go_setting};
 pub use self::patterns::ModulePatterns;
+pub(crate) use self::proxy_url::percent_decoded;
 pub use self::proxy_url::{ProxyUrl, ProxyUrlError, redacted};
 
 /// A parsed GOPROXY: at least one entry.

@@ -108,7 +108,7 @@ fn web(text: &str, rest: &str) -> Result<ProxyUrl, &'static str> {
     Ok(ProxyUrl::Web(url))
 }
 
-fn percent_decoded(text: &str) -> Option<Vec<u8>> {
+pub(crate) fn percent_decoded(text: &str) -> Option<Vec<u8>> {
     let mut decoded = Vec::with_capacity(text.len());
     let mut bytes = text.bytes();
     while let Some(byte) = bytes.next() {

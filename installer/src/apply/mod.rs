@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use camino::Utf8PathBuf;
 use goferry_manifest::bundle::{Blob, BundleError, Manifest, ReadAt, Toolchain, VerifiedBundle};
-use goferry_manifest::{DirHash, GoRelease, Sha256Digest};
+use goferry_manifest::{DirHash, GoRelease, Module, Sha256Digest};
 use thiserror::Error;
 
 use self::modcache::Modcache;
@@ -22,7 +22,7 @@ use self::tree::{HandleBudget, Staging, TreeSpec};
 use self::unpack::Inspector;
 pub use self::unpack::PackContentError;
 pub(crate) use self::unpack::check_packs;
-use crate::content::{Content, Snapshot, toolchain_name};
+use crate::content::{Content, Snapshot, snapshots_of, toolchain_name};
 use crate::fs::{Dir, FsError};
 use crate::observe::Observed;
 use crate::plan::{Plan, TreeState};
@@ -72,6 +72,12 @@ pub(crate) struct Run<'r> {
 }
 
 impl Run<'_> {
+    /// The next stage begins.
+    pub(crate) fn begin(&self, stage: Stage) {
+        tracing::debug!(?stage, "begin");
+        self.reporter.stage(stage);
+    }
+
     pub(crate) fn check_interrupt(&self) -> Result<(), ApplyError> {
         if self.interrupt.load(Ordering::Relaxed) { Err(ApplyError::Interrupted) } else { Ok(()) }
     }
@@ -147,6 +153,18 @@ pub enum RefusedContent {
         /// What is wrong with it.
         reason: String,
     },
+    /// A file that is read as a whole.
+    #[error("in `{component}`: `{path}` has {size} bytes, above the limit of {limit}")]
+    TooLarge {
+        /// The toolchain.
+        component: String,
+        /// The file.
+        path: String,
+        /// Its size.
+        size: u64,
+        /// The limit.
+        limit: u64,
+    },
     /// A FIPS 140 snapshot that changed.
     #[error("`{name}` is not what this host has known under that name")]
     Changed {
@@ -173,34 +191,54 @@ pub(crate) fn check_contents<S: ReadAt + Sync>(
     bundle: &VerifiedBundle<S>,
     run: &Run<'_>,
 ) -> Result<(), ApplyError> {
-    let mut versions = Versions(HashMap::new());
+    let mut checks = Checks(HashMap::new());
     for toolchain in bundle.manifest().toolchains() {
         toolchain::spec(toolchain).map_err(ApplyError::Refused)?;
-        match toolchain.files.iter().find(|file| file.path.as_str() == "VERSION") {
-            Some(file) => versions.0.entry(file.sha256).or_default().push(toolchain),
-            None => check_version(toolchain, &[])?,
+        match toolchain.files.iter().find(|file| file.path.as_str() == toolchain::VERSION) {
+            Some(file) => checks.add(file.sha256, toolchain, Check::Version),
+            None => toolchain::check_version_file(&toolchain_name(toolchain.version), &[])
+                .map_err(ApplyError::Refused)?,
+        }
+        for (module, blob) in snapshots_of(toolchain) {
+            checks.add(blob.sha256, toolchain, Check::Snapshot(module));
         }
     }
-    unpack::check_contents(bundle, run, &versions)
+    unpack::check_contents(bundle, run, &checks)
 }
 
-/// The toolchains, by the digest of their `VERSION` file.
-struct Versions<'m>(HashMap<Sha256Digest, Vec<&'m Toolchain>>);
+/// What has to be right about the content of a toolchain's file.
+enum Check {
+    /// It is a `VERSION` that names the release.
+    Version,
+    /// It is the zip of this module.
+    Snapshot(Module),
+}
 
-impl Inspector for Versions<'_> {
+/// What is checked of each blob.
+struct Checks<'m>(HashMap<Sha256Digest, Vec<(&'m Toolchain, Check)>>);
+
+impl<'m> Checks<'m> {
+    fn add(&mut self, digest: Sha256Digest, toolchain: &'m Toolchain, check: Check) {
+        self.0.entry(digest).or_default().push((toolchain, check));
+    }
+}
+
+impl Inspector for Checks<'_> {
     fn wants(&self, blob: &Blob) -> bool {
         self.0.contains_key(&blob.sha256)
     }
 
     fn inspect(&self, blob: &Blob, bytes: &[u8]) -> Result<(), ApplyError> {
-        let toolchains = self.0.get(&blob.sha256).into_iter().flatten();
-        toolchains.into_iter().try_for_each(|toolchain| check_version(toolchain, bytes))
+        for (toolchain, check) in self.0.get(&blob.sha256).into_iter().flatten() {
+            let name = toolchain_name(toolchain.version);
+            match check {
+                Check::Version => toolchain::check_version_file(&name, bytes),
+                Check::Snapshot(module) => snapshot::check(&name, module, bytes).map(drop),
+            }
+            .map_err(ApplyError::Refused)?;
+        }
+        Ok(())
     }
-}
-
-fn check_version(toolchain: &Toolchain, content: &[u8]) -> Result<(), ApplyError> {
-    let expected = format!("go{}", toolchain.version);
-    toolchain::check_version_file(&expected, content).map_err(ApplyError::Refused)
 }
 
 /// Handles of the directories that trees lie in.
@@ -374,7 +412,7 @@ impl<S: ReadAt + Sync> Writing<'_, S> {
     /// DESIGN §5, steps 4 and 5.
     fn publish(&self, stagings: &[Staging<'_>], modcache: Option<&Modcache<'_>>) -> Result<(), ApplyError> {
         self.run.check_interrupt()?;
-        self.run.reporter.stage(Stage::Sync);
+        self.run.begin(Stage::Sync);
         self.dirs.modcache.sync_file_system()?;
         if let (Some(modcache), Some(staging)) = (modcache, stagings.last()) {
             for spec in &modcache.snapshots {

@@ -2,17 +2,19 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::io::{self, BufWriter};
+use std::fs::File;
+use std::io::{self, BufWriter, Read as _, Seek as _};
 use std::ops::Range;
+use std::os::unix::fs::MetadataExt as _;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use goferry_manifest::bundle::{Blob, CarriedModule, File, Zip};
+use goferry_manifest::bundle::{self, Blob, CarriedModule, Zip};
 use goferry_manifest::{Hashing, Module, Sha256Digest};
 
 use super::module_zip;
-use super::tree::{HandleBudget, Handles, Source, Staging, TreeSpec};
-use super::workers;
+use super::tree::{FileSpec, HandleBudget, Handles, Source, Staging, TreeSpec};
+use super::workers::{self, Budget};
 use super::{ApplyError, Run, Stage};
 use crate::content::{Content, Snapshot};
 use crate::fs::{Dir, FsError, optional};
@@ -21,7 +23,7 @@ use crate::fs::{Dir, FsError, optional};
 const FILE: u32 = 0o444;
 const DIR: u32 = 0o555;
 /// Bytes of the largest zip that is made in memory.
-const IN_MEMORY: u64 = 8 << 20;
+const IN_MEMORY: u64 = 32 << 20;
 
 /// What a module cache is to hold.
 #[derive(Debug)]
@@ -35,7 +37,7 @@ pub(crate) struct Modcache<'m> {
 #[derive(Debug)]
 struct ZipSpec<'m> {
     module: &'m Module,
-    files: &'m [File],
+    files: &'m [bundle::File],
     /// Their numbers in the tree.
     numbers: Range<usize>,
     /// The number of the zip in the tree.
@@ -63,6 +65,10 @@ impl<'m> Modcache<'m> {
         // `go` locks it for all of the cache; nobody else than the owner may.
         spec.file(cache, "lock", 0o600, Source::Bytes(Vec::new()));
         spec.dir("cache/download");
+        // Without it `go` dials the database's own host (cmd/go/internal/modfetch/sumdb.go); with it, a look-up that is
+        // not carried fails at once.
+        let database = spec.dir("cache/download/sumdb/sum.golang.org");
+        spec.file(database, "supported", FILE, Source::Bytes(Vec::new()));
         for (module, carried) in &content.modules {
             let (dir, version) = download_files(&mut spec, carried);
             if let Some(zip) = &carried.zip {
@@ -83,7 +89,7 @@ impl<'m> Modcache<'m> {
         Self { spec, zips, snapshots }
     }
 
-    /// Links what the module cache before this one has, after hashing it. Tells which files that were.
+    /// Links or copies what the module cache before this one has, after hashing it. Tells which files that were.
     pub(crate) fn link(
         &self,
         staging: &Staging<'_>,
@@ -92,7 +98,7 @@ impl<'m> Modcache<'m> {
         budget: &HandleBudget,
         run: &Run<'_>,
     ) -> Result<Vec<bool>, ApplyError> {
-        run.reporter.stage(Stage::Link);
+        run.begin(Stage::Link);
         let zips: BTreeMap<usize, Sha256Digest> =
             self.zips.iter().filter_map(|zip| Some((zip.zip, *zips.get(&zip.module.to_string())?))).collect();
         let old = Handles::new(&self.spec, previous, budget);
@@ -105,7 +111,10 @@ impl<'m> Modcache<'m> {
             optional(old.with(*dir, link))?;
             Ok::<(), ApplyError>(())
         })?;
-        Ok(done.into_iter().map(AtomicBool::into_inner).collect())
+        let done: Vec<_> = done.into_iter().map(AtomicBool::into_inner).collect();
+        let taken_over = done.iter().filter(|done| **done).count();
+        tracing::debug!(taken_over, of = done.len(), "files of the module cache in use");
+        Ok(done)
     }
 
     fn link_files(
@@ -127,8 +136,7 @@ impl<'m> Modcache<'m> {
             };
             let Some(expected) = expected else { continue };
             let Some(content) = optional(from.open_file(&file.name))? else { continue };
-            // A file that cannot be read or is not right any more is written anew.
-            if hash(content).ok() == Some(expected) && to.hard_link(from, &file.name)? {
+            if take_over(content, from, to, file, expected)? {
                 done[*number].store(true, Ordering::Relaxed);
             }
         }
@@ -143,10 +151,12 @@ impl<'m> Modcache<'m> {
         held: &BTreeMap<String, Sha256Digest>,
         run: &Run<'_>,
     ) -> Result<BTreeMap<String, Sha256Digest>, ApplyError> {
-        run.reporter.stage(Stage::Zips);
+        run.begin(Stage::Zips);
         let digests = Mutex::new(BTreeMap::new());
+        let budget = Budget::new(run.memory);
         workers::for_each(run.threads, &self.zips, |zip| {
             run.check_interrupt()?;
+            let _share = budget.share(zip.size().min(IN_MEMORY));
             let name = zip.module.to_string();
             let digest = match held.get(&name).filter(|_| done.get(zip.zip) == Some(&true)) {
                 Some(digest) => *digest,
@@ -160,9 +170,14 @@ impl<'m> Modcache<'m> {
 }
 
 impl ZipSpec<'_> {
-    fn write(&self, staging: &Staging<'_>) -> Result<Sha256Digest, ApplyError> {
+    /// Bytes of the zip that stores the files.
+    fn size(&self) -> u64 {
         let named = self.files.iter().map(|file| (file.path.as_str(), file.size));
-        let size = module_zip::stored_size(self.module, named);
+        module_zip::stored_size(self.module, named)
+    }
+
+    fn write(&self, staging: &Staging<'_>) -> Result<Sha256Digest, ApplyError> {
+        let size = self.size();
         let files = self.files.iter().zip(self.numbers.clone()).map(|(file, number)| {
             (file.path.as_str(), staging.open_file(number).map_err(|error| error.reason))
         });
@@ -226,10 +241,115 @@ fn snapshots(spec: &mut TreeSpec, content: &Content<'_>) -> Vec<SnapshotSpec> {
         .collect()
 }
 
+/// Links a file that is still what was installed. Where its mode or owner is not, or the file system makes no link, it
+/// is copied. `false` where its content cannot be read or is not right any more.
+fn take_over(
+    content: File,
+    from: &Dir,
+    to: &Dir,
+    file: &FileSpec,
+    expected: Sha256Digest,
+) -> Result<bool, FsError> {
+    if hash(&content).ok() != Some(expected) {
+        return Ok(false);
+    }
+    if is_ours(&content, file.mode) && to.hard_link(from, &file.name)? {
+        return Ok(true);
+    }
+    copy(content, to, file, expected)
+}
+
+/// Whether nobody has changed mode or owner: a link has those of the file.
+fn is_ours(file: &File, mode: u32) -> bool {
+    let user = rustix::process::geteuid().as_raw();
+    file.metadata().is_ok_and(|it| it.mode() & 0o7777 == mode && it.uid() == user)
+}
+
+/// Hashed once more on the way: it may have changed since it was.
+fn copy(mut from: File, to: &Dir, file: &FileSpec, expected: Sha256Digest) -> Result<bool, FsError> {
+    let mut copy = to.create_file(&file.name, file.mode)?;
+    let mut is_read = from.rewind().is_ok();
+    let mut from = Hashing::new(from);
+    let mut buffer = vec![0; 64 << 10];
+    while is_read {
+        match from.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(read) => copy.write_all(&buffer[..read])?,
+            Err(_) => is_read = false,
+        }
+    }
+    let is_right = is_read && from.finish().1 == expected;
+    if !is_right {
+        to.remove_file(&file.name)?;
+    }
+    Ok(is_right)
+}
+
 /// The digest of a file.
-fn hash(file: std::fs::File) -> io::Result<Sha256Digest> {
+fn hash(file: impl io::Read) -> io::Result<Sha256Digest> {
     let mut file = Hashing::new(file);
     let mut buffer = vec![0; 64 << 10];
-    while io::Read::read(&mut file, &mut buffer)? > 0 {}
+    while file.read(&mut buffer)? > 0 {}
     Ok(file.finish().1)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt as _;
+    use std::path::Path;
+
+    use camino::Utf8Path;
+
+    use super::*;
+
+    const CONTENT: &[u8] = b"package x\n";
+
+    /// Takes over a file with this mode and content, which is expected to be `CONTENT` with mode 0444.
+    fn taken_over(from: &Path, to: &Path, mode: u32, content: &[u8]) -> bool {
+        fs::write(from.join("x.go"), content).unwrap();
+        fs::set_permissions(from.join("x.go"), fs::Permissions::from_mode(mode)).unwrap();
+        let mut spec = TreeSpec::new(DIR);
+        let number = spec.linkable_file(0, "x.go", FILE, Source::Later);
+        let [from, to] = [from, to].map(|dir| Dir::open(Utf8Path::from_path(dir).unwrap()).unwrap());
+        let opened = from.open_file("x.go").unwrap();
+        take_over(opened, &from, &to, &spec.files[number], Sha256Digest::of(CONTENT)).unwrap()
+    }
+
+    fn inode_and_mode(path: &Path) -> (u64, u32) {
+        let metadata = fs::metadata(path.join("x.go")).unwrap();
+        (metadata.ino(), metadata.mode() & 0o7777)
+    }
+
+    #[test]
+    fn a_link_is_made_only_to_a_file_with_the_right_mode() {
+        for (mode, linked) in [(0o444, true), (0o644, false), (0o4444, false)] {
+            let (from, to) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+            assert!(taken_over(from.path(), to.path(), mode, CONTENT));
+            let ((old, _), (new, mode)) = (inode_and_mode(from.path()), inode_and_mode(to.path()));
+            assert_eq!((old == new, mode), (linked, FILE));
+        }
+    }
+
+    #[test]
+    fn where_no_link_can_be_made_the_file_is_copied() {
+        // Another file system: EXDEV.
+        let (from, to) = (tempfile::tempdir_in("/dev/shm").unwrap(), tempfile::tempdir().unwrap());
+        assert_ne!(fs::metadata(from.path()).unwrap().dev(), fs::metadata(to.path()).unwrap().dev());
+        assert!(taken_over(from.path(), to.path(), FILE, CONTENT));
+        assert_eq!(fs::read(to.path().join("x.go")).unwrap(), CONTENT);
+        assert_eq!(inode_and_mode(to.path()).1, FILE);
+    }
+
+    #[test]
+    fn nothing_stays_of_a_file_with_other_content() {
+        let (from, to) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        assert!(!taken_over(from.path(), to.path(), FILE, b"package y\n"));
+        let mut spec = TreeSpec::new(DIR);
+        let number = spec.linkable_file(0, "x.go", FILE, Source::Later);
+        let file = File::open(from.path().join("x.go")).unwrap();
+        let dir = Dir::open(Utf8Path::from_path(to.path()).unwrap()).unwrap();
+        assert!(!copy(file, &dir, &spec.files[number], Sha256Digest::of(CONTENT)).unwrap());
+        assert_eq!(fs::read_dir(to.path()).unwrap().count(), 0);
+    }
 }

@@ -3,16 +3,21 @@
 use goferry_manifest::bundle::{Blob, File, Toolchain};
 
 use super::tree::{Source, Staging, TreeSpec};
-use super::{ApplyError, RefusedContent};
+use super::{ApplyError, RefusedContent, snapshot};
+use crate::content::{Snapshot, snapshots_of};
 
 /// Where the `go.env` of every GOROOT leads: to that of the generation in use.
 const GO_ENV: &str = "../../../current/go.env";
+/// The file that names the release.
+pub(crate) const VERSION: &str = "VERSION";
 /// Bytes of the largest `VERSION` that is read.
 const VERSION_BYTES: u64 = 4096;
 
-/// What the tree is to hold. The stock `go.env` is not written; a link stands in its place.
+/// What the tree is to hold: read-only, as `go` keeps the toolchains that it downloads. The stock `go.env` is not
+/// written; a link stands in its place.
 pub(crate) fn spec(toolchain: &Toolchain) -> Result<TreeSpec, RefusedContent> {
-    let mut spec = TreeSpec::new(0o755);
+    check_sizes(toolchain)?;
+    let mut spec = TreeSpec::new(0o555);
     for file in &toolchain.files {
         let (path, name) = (file.path.as_str(), file.path.file_name());
         if path == "go.env" {
@@ -27,12 +32,27 @@ pub(crate) fn spec(toolchain: &Toolchain) -> Result<TreeSpec, RefusedContent> {
                 path: path.to_owned(),
             });
         }
-        let mode = if is_executable(path) { 0o755 } else { 0o644 };
+        let mode = if is_executable(path) { 0o555 } else { 0o444 };
         spec.file(dir, name, mode, Source::Blob(Blob { sha256: file.sha256, size: file.size }));
     }
     let top = spec.dir("");
     spec.file(top, "go.env", 0o777, Source::Symlink(GO_ENV));
     Ok(spec)
+}
+
+/// Files that are read into memory may not be of any size.
+fn check_sizes(toolchain: &Toolchain) -> Result<(), RefusedContent> {
+    let check = |path: String, size: u64, limit: u64| {
+        let component = toolchain.to_string();
+        if size > limit { Err(RefusedContent::TooLarge { component, path, size, limit }) } else { Ok(()) }
+    };
+    if let Some(file) = toolchain.files.iter().find(|file| file.path.as_str() == VERSION) {
+        check(VERSION.to_owned(), file.size, VERSION_BYTES)?;
+    }
+    for (module, blob) in snapshots_of(toolchain) {
+        check(format!("{}/{}.zip", Snapshot::DIR, module.version()), blob.size, snapshot::BYTES)?;
+    }
+    Ok(())
 }
 
 fn has_go_mod_beside(toolchain: &Toolchain, file: &File) -> bool {
@@ -62,8 +82,8 @@ fn is_exec_wrapper(name: &str) -> bool {
 /// Whether the tree says itself that it is the release that it is carried as (bad-inputs #46).
 pub(crate) fn check_version(toolchain: &Toolchain, staging: &Staging<'_>) -> Result<(), ApplyError> {
     let expected = format!("go{}", toolchain.version);
-    let content = match staging.top().kind("VERSION")? {
-        Some(_) => staging.top().read_file("VERSION", VERSION_BYTES)?,
+    let content = match staging.top().kind(VERSION)? {
+        Some(_) => staging.top().read_file(VERSION, VERSION_BYTES)?,
         None => Vec::new(),
     };
     check_version_file(&expected, &content).map_err(ApplyError::Refused)

@@ -32,7 +32,7 @@ struct DirSpec {
 pub(crate) struct FileSpec {
     dir: usize,
     pub(crate) name: String,
-    mode: u32,
+    pub(crate) mode: u32,
     pub(crate) source: Source,
     /// Whether it may be a hard link into an older tree: nothing writes into it in place.
     pub(crate) linkable: bool,
@@ -203,6 +203,7 @@ impl<'s> Staging<'s> {
         }
         let mut top = parent.create_dir(&staging, 0o700)?;
         top.learn_modes()?;
+        tracing::debug!(path = %top.path(), files = spec.files.len(), dirs = spec.dirs.len(), "write the tree");
         let handles = Handles::new(spec, top, budget);
         for (number, DirSpec { parent, name }) in spec.dirs.iter().enumerate().skip(1) {
             let made = handles.with(*parent, |parent| parent.create_dir(name, 0o700))?;
@@ -286,6 +287,7 @@ impl<'s> Staging<'s> {
 
     /// Gives the tree its name.
     pub(crate) fn publish(&self) -> Result<(), FsError> {
+        tracing::debug!(path = %self.parent.path().join(&self.name), "name the tree");
         self.parent.rename(&format!("{STAGING}{}", self.name), &self.name)?;
         self.parent.sync()
     }

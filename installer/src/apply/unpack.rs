@@ -46,7 +46,7 @@ pub(crate) fn check_packs<S: ReadAt + Sync>(
     bundle: &VerifiedBundle<S>,
     run: &Run<'_>,
 ) -> Result<(), ApplyError> {
-    run.reporter.stage(Stage::Verify);
+    run.begin(Stage::Verify);
     let total = bundle.packs().iter().map(|pack| pack.size).sum();
     let done = AtomicU64::new(0);
     for_each_pack(
@@ -54,7 +54,8 @@ pub(crate) fn check_packs<S: ReadAt + Sync>(
         run,
         |_| true,
         |pack| pack.size + FIXED,
-        |_, pack| {
+        |_, index| {
+            let pack = &bundle.packs()[index];
             let done = done.fetch_add(pack.size, Ordering::Relaxed) + pack.size;
             run.reporter.progress(done, total);
             Ok(())
@@ -76,7 +77,7 @@ pub(crate) fn check_contents<S: ReadAt + Sync>(
     run: &Run<'_>,
     inspector: &dyn Inspector,
 ) -> Result<(), ApplyError> {
-    run.reporter.stage(Stage::Unpack);
+    run.begin(Stage::Unpack);
     let total = bundle.packs().iter().map(|pack| pack.content_size).sum();
     let done = AtomicU64::new(0);
     for_each_pack(
@@ -84,9 +85,10 @@ pub(crate) fn check_contents<S: ReadAt + Sync>(
         run,
         |_| true,
         decoding_cost,
-        |authentic, pack| {
+        |authentic, index| {
+            let pack = &bundle.packs()[index];
             let mut sink = InspectingSink { run, inspector, blob: None, bytes: Vec::new() };
-            authentic.unpack(&mut sink).map_err(|error| content_error(bundle, pack, error))?;
+            authentic.unpack(&mut sink).map_err(|error| content_error(bundle, index, error))?;
             let done = done.fetch_add(pack.content_size, Ordering::Relaxed) + pack.content_size;
             run.reporter.progress(done, total);
             Ok(())
@@ -119,11 +121,11 @@ pub(crate) fn unpack<S: ReadAt + Sync>(
     targets: &Targets,
     run: &Run<'_>,
 ) -> Result<(), ApplyError> {
-    run.reporter.stage(Stage::Unpack);
+    run.begin(Stage::Unpack);
     let needed = |pack: &Pack| pack.blobs.iter().any(|blob| targets.contains_key(&blob.sha256));
     let total = bundle.packs().iter().filter(|pack| needed(pack)).map(|pack| pack.content_size).sum();
     let done = AtomicU64::new(0);
-    for_each_pack(bundle, run, needed, decoding_cost, |authentic, pack| {
+    for_each_pack(bundle, run, needed, decoding_cost, |authentic, index| {
         let mut sink = FileSink {
             stagings,
             targets,
@@ -136,7 +138,7 @@ pub(crate) fn unpack<S: ReadAt + Sync>(
                 run.reporter.progress(done, total);
             },
         };
-        authentic.unpack(&mut sink).map_err(|error| content_error(bundle, pack, error))
+        authentic.unpack(&mut sink).map_err(|error| content_error(bundle, index, error))
     })
 }
 
@@ -150,7 +152,7 @@ fn for_each_pack<S: ReadAt + Sync>(
     run: &Run<'_>,
     needed: impl Fn(&Pack) -> bool,
     cost: impl Fn(&Pack) -> u64 + Sync,
-    work: impl Fn(&AuthenticPack<'_>, &Pack) -> Result<(), ApplyError> + Sync,
+    work: impl Fn(&AuthenticPack<'_>, usize) -> Result<(), ApplyError> + Sync,
 ) -> Result<(), ApplyError> {
     let packs = bundle.packs();
     let mut order: Vec<usize> = (0..packs.len()).filter(|index| needed(&packs[*index])).collect();
@@ -160,13 +162,14 @@ fn for_each_pack<S: ReadAt + Sync>(
         let _share = budget.share(cost(&packs[*index]));
         run.check_interrupt()?;
         let authentic = bundle.read_pack(*index)?;
-        work(&authentic, &packs[*index])
+        tracing::trace!(number = index + 1, sha256 = %packs[*index].sha256, "pack");
+        work(&authentic, *index)
     })
 }
 
 fn content_error<S: ReadAt>(
     bundle: &VerifiedBundle<S>,
-    pack: &Pack,
+    index: usize,
     error: UnpackError<ApplyError>,
 ) -> ApplyError {
     let reason = match error {
@@ -175,7 +178,6 @@ fn content_error<S: ReadAt>(
         UnpackError::Content { expected, actual } => PackContentError::Content { expected, actual },
         UnpackError::Trailing => PackContentError::Trailing,
     };
-    let index = bundle.packs().iter().position(|other| std::ptr::eq(other, pack)).unwrap_or_default();
     ApplyError::Pack { number: index + 1, count: bundle.packs().len(), reason }
 }
 

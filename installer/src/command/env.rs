@@ -31,8 +31,9 @@ pub(super) struct Env {
     location: LocationOptions,
 }
 
+/// A shell, and how it is written for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Shell {
+pub(super) enum Shell {
     Sh,
     Csh,
     Fish,
@@ -85,7 +86,7 @@ impl Shell {
         }
     }
 
-    fn prepend_path(self, directory: &str) -> String {
+    pub(super) fn prepend_path(self, directory: &str) -> String {
         let directory = self.quote(directory);
         match self {
             Self::Sh => format!("export PATH={directory}:\"$PATH\""),
@@ -95,7 +96,7 @@ impl Shell {
     }
 
     /// The text as one word, whatever it holds. A prefix has no control characters.
-    fn quote(self, text: &str) -> String {
+    pub(super) fn quote(self, text: &str) -> String {
         let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+,:@%".contains(c);
         if text.chars().all(plain) {
             return text.to_owned();

@@ -32,7 +32,8 @@ pub fn open_error(error: &OpenError) -> CommandError {
 
 /// A bundle that is refused.
 pub fn bundle_error(error: &BundleError, path: &Utf8Path) -> CommandError {
-    let copy = format!("copy the bundle again, then run `goport verify {path}`");
+    let file = quoted(path.as_std_path());
+    let copy = format!("copy the bundle again, then run `goport verify {file}`");
     let shown = |kind| CommandError::from_error(kind, error);
     match error {
         BundleError::Io(_) => CommandError::new(Kind::Failed, format!("cannot read `{path}`"))
@@ -204,6 +205,9 @@ fn plan_error(error: &PlanError) -> CommandError {
         PlanError::Inodes { needed, free } => shown
             .expected(format!("{needed} free inodes"), format!("{free} free inodes"))
             .hint("make room, or name a prefix on another file system with `--prefix`"),
+        PlanError::Kernel { release } => {
+            shown.expected("Linux 3.2 or newer", format!("{release}  (this host)"))
+        }
         PlanError::ReadOnly | PlanError::NoExec => {
             shown.hint("name a prefix on another file system with `--prefix`")
         }

@@ -1,20 +1,21 @@
 //! `goport install`: from a bundle to a host that builds.
 
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::Instant;
 
 use camino::Utf8PathBuf;
 use clap::Args;
-use goferry_manifest::Timestamp;
-use goferry_terminal::{Bytes, CommandError, Count, Duration, Environment, Kind, Printer, help_end};
+use goferry_terminal::{Bytes, CommandError, Count, Duration, Environment, Printer, help_end};
 use serde::Serialize;
 
+use super::env::Shell;
 use super::error::{install_error, state_error};
+use super::expiry::{now, warn_if_expired};
 use super::location::{Location, LocationOptions};
 use super::progress::Bars;
 use super::verify::KeyOption;
 use super::{changes, interrupt};
 use crate::plan::{Action, Downgrade, Plan};
-use crate::prefix::Prefix;
+use crate::prefix::{Prefix, Root};
 use crate::{Effort, InstallRequest, state};
 
 /// Verify a bundle and install it as the next generation
@@ -77,20 +78,28 @@ impl Install {
             effort: Effort::new(interrupt::flag()),
         };
         let bars = Bars::new(printer);
-        let failed = |error| install_error(&error, &self.bundle, Some(&location.prefix));
+        let failed = |error| match self.key.refusal(&error) {
+            Some(refusal) => refusal.state(format!("nothing was changed under `{}`", location.prefix)),
+            None => install_error(&error, &self.bundle, Some(&location.prefix)),
+        };
         if self.dry_run {
             let plan = crate::dry_run(&request, &bars).map_err(failed)?;
             drop(bars);
+            warn_if_expired(printer, plan.expires);
             show_plan(printer, &location, &plan);
             return Ok(());
         }
         let installed = crate::install(&request, &bars).map_err(failed)?;
         drop(bars);
+        warn_if_expired(printer, installed.plan.expires);
         if let Some(error) = &installed.log_error {
             printer.warning(format_args!("installed, but not entered in the log: {error}"));
         }
         if self.key.is_given() {
             pin(printer, &location, &installed.signers, &installed.plan)?;
+        }
+        if self.gopath.is_some() && installed.plan.action == Action::Nothing {
+            printer.warning("nothing was installed, so `--gopath` changed nothing");
         }
         show_result(printer, &location, &installed.plan, started);
         Ok(())
@@ -155,9 +164,18 @@ fn show_result(printer: &Printer, location: &Location, plan: &Plan, started: Ins
     } else {
         printer.summary(nothing_to_do(plan));
     }
-    printer.summary(format_args!("\nTo use it:\n  eval \"$(goport env --prefix '{}')\"", location.prefix));
-    printer.summary(format_args!("or\n  export PATH='{}':\"$PATH\"", location.prefix.join("current/bin")));
+    printer.summary(usage(location));
     print_object(printer, location, plan, "install", changed);
+}
+
+/// Lines to copy. Those of an image do not work here.
+fn usage(location: &Location) -> String {
+    let path = Shell::Sh.prepend_path(location.prefix.join("current/bin").as_str());
+    if location.root != Root::host() {
+        return format!("\nTo use it, in the image:\n  {path}");
+    }
+    let prefix = Shell::Sh.quote(location.prefix.as_path().as_str());
+    format!("\nTo use it:\n  eval \"$(goport env --prefix {prefix})\"\nor\n  {path}")
 }
 
 fn nothing_to_do(plan: &Plan) -> String {
@@ -182,9 +200,17 @@ fn who(environment: &Environment) -> String {
     )
 }
 
-fn now() -> Result<Timestamp, CommandError> {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).ok();
-    since.and_then(|since| i64::try_from(since.as_secs()).ok()).and_then(Timestamp::from_unix).ok_or_else(
-        || CommandError::new(Kind::Failed, "the host's clock is outside of the years 1970 to 9999"),
-    )
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lines_to_copy_are_right_for_every_prefix_and_for_images() {
+        let prefix: Prefix = "/srv/it's".parse().unwrap();
+        let here = usage(&Location { prefix: prefix.clone(), root: Root::host() });
+        assert!(here.contains(r#"eval "$(goport env --prefix '/srv/it'\''s')""#), "{here}");
+        assert!(here.contains(r#"export PATH='/srv/it'\''s/current/bin':"$PATH""#), "{here}");
+        let image = usage(&Location { prefix, root: Root::at("/image".into()).unwrap() });
+        assert!(image.contains("in the image") && !image.contains("eval"), "{image}");
+    }
 }

@@ -58,7 +58,8 @@ struct ModuleReport {
 impl List {
     pub(super) fn run(self, printer: &Printer, environment: &Environment) -> Result<(), CommandError> {
         let location = self.location.to_read(environment)?;
-        let in_use = observe_to_read(&location.prefix, &location.root).map_err(|error| observe_error(&error))?;
+        let in_use =
+            observe_to_read(&location.prefix, &location.root).map_err(|error| observe_error(&error))?;
         let Some(InUse { current, generations }) = in_use else {
             return Err(no_generation(&location.prefix));
         };

@@ -32,19 +32,29 @@ pub(super) struct Location {
 impl LocationOptions {
     /// The prefix that is changed.
     pub(super) fn to_write(&self, environment: &Environment) -> Result<Location, CommandError> {
+        self.writable_by(User::of_process(), environment)
+    }
+
+    /// The prefix that is looked at: root's for root; else the user's own if there is one, else root's.
+    pub(super) fn to_read(&self, environment: &Environment) -> Result<Location, CommandError> {
+        self.read_by(User::of_process(), environment)
+    }
+
+    fn writable_by(&self, user: User, environment: &Environment) -> Result<Location, CommandError> {
         let prefix = match &self.prefix {
-            Some(path) => given(path, environment)?,
-            None if rustix::process::geteuid().is_root() => prefix(OF_ROOT.into())?,
+            Some(path) => given(path, "--prefix", environment)?,
+            None if user == User::Root => prefix(OF_ROOT.into())?,
             None => of_user(environment)?.ok_or_else(no_home)?,
         };
         Ok(Location { prefix, root: self.root(environment)? })
     }
 
-    /// The prefix that is looked at: the user's own if there is one, else root's.
-    pub(super) fn to_read(&self, environment: &Environment) -> Result<Location, CommandError> {
+    fn read_by(&self, user: User, environment: &Environment) -> Result<Location, CommandError> {
         let root = self.root(environment)?;
         let prefix = match &self.prefix {
-            Some(path) => given(path, environment)?,
+            Some(path) => given(path, "--prefix", environment)?,
+            // Under sudo, HOME may still be a user's: what root trusts and runs is not that user's to say.
+            None if user == User::Root => prefix(OF_ROOT.into())?,
             None => match of_user(environment)? {
                 Some(own) if root.locate(&own).is_dir() => own,
                 _ => prefix(OF_ROOT.into())?,
@@ -55,7 +65,7 @@ impl LocationOptions {
 
     fn root(&self, environment: &Environment) -> Result<Root, CommandError> {
         let Some(path) = &self.root else { return Ok(Root::host()) };
-        let path = absolute(path, environment)?;
+        let path = absolute(path, "--root", environment)?;
         if !path.is_dir() {
             return Err(CommandError::new(Kind::Usage, format!("the root `{path}` is not a directory")));
         }
@@ -63,8 +73,21 @@ impl LocationOptions {
     }
 }
 
-fn given(path: &Utf8Path, environment: &Environment) -> Result<Prefix, CommandError> {
-    prefix(&absolute(path, environment)?)
+/// Who runs the program, as far as defaults depend on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum User {
+    Root,
+    Ordinary,
+}
+
+impl User {
+    fn of_process() -> Self {
+        if rustix::process::geteuid().is_root() { Self::Root } else { Self::Ordinary }
+    }
+}
+
+fn given(path: &Utf8Path, option: &str, environment: &Environment) -> Result<Prefix, CommandError> {
+    prefix(&absolute(path, option, environment)?)
 }
 
 fn prefix(path: &Utf8Path) -> Result<Prefix, CommandError> {
@@ -79,7 +102,12 @@ fn of_user(environment: &Environment) -> Result<Option<Prefix>, CommandError> {
     data.map(|data| utf8(data.join("goferry")).and_then(|path| prefix(&path))).transpose()
 }
 
-fn absolute(path: &Utf8Path, environment: &Environment) -> Result<Utf8PathBuf, CommandError> {
+fn absolute(path: &Utf8Path, option: &str, environment: &Environment) -> Result<Utf8PathBuf, CommandError> {
+    // An unset variable in a script; it does not mean the current directory.
+    if path.as_str().is_empty() {
+        return Err(CommandError::new(Kind::Usage, format!("`{option}` is empty"))
+            .hint(format!("name a directory, or leave `{option}` away")));
+    }
     utf8(environment.directory().join(path))
 }
 
@@ -123,6 +151,35 @@ mod tests {
             Some("/h/.local/share/goferry")
         );
         assert_eq!(own(&[]), None);
+    }
+
+    #[test]
+    fn root_reads_what_root_installs_and_others_their_own_first() {
+        let home = tempfile::tempdir().unwrap();
+        let own = home.path().join(".local/share/goferry");
+        std::fs::create_dir_all(&own).unwrap();
+        let options = LocationOptions { prefix: None, root: None };
+        let environment = environment(&[("HOME", home.path().to_str().unwrap())]);
+        let read = |user| options.read_by(user, &environment).unwrap().prefix.to_string();
+        let written = |user| options.writable_by(user, &environment).unwrap().prefix.to_string();
+        assert_eq!(read(User::Root), OF_ROOT);
+        assert_eq!(written(User::Root), OF_ROOT);
+        assert_eq!(read(User::Ordinary), own.to_str().unwrap());
+        std::fs::remove_dir(&own).unwrap();
+        assert_eq!(read(User::Ordinary), OF_ROOT);
+        assert_eq!(written(User::Ordinary), own.to_str().unwrap());
+    }
+
+    #[test]
+    fn an_empty_path_is_a_usage_error_and_not_the_current_directory() {
+        for (prefix, root) in [(Some(""), None), (Some("/opt"), Some(""))] {
+            let options = LocationOptions { prefix: prefix.map(Into::into), root: root.map(Into::into) };
+            for location in [options.to_read(&environment(&[])), options.to_write(&environment(&[]))] {
+                let error = location.unwrap_err();
+                assert_eq!(error.kind(), Kind::Usage);
+                assert!(error.to_json()["error"]["message"].as_str().unwrap().ends_with("` is empty"));
+            }
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 mod changes;
 mod env;
 mod error;
+mod expiry;
 mod install;
 pub mod interrupt;
 mod list;
@@ -60,7 +61,10 @@ enum Command {
 
 /// Runs the program on the arguments and environment of this process.
 pub fn main() -> ExitCode {
-    let Cli { output, command } = Cli::parse();
+    let Cli { output, command } = match goferry_terminal::parse_arguments() {
+        Ok(cli) => cli,
+        Err(code) => return code,
+    };
     let environment = Environment::of_process();
     goferry_terminal::run(output, |printer| match command {
         Command::Trust(command) => command.run(printer, &environment),

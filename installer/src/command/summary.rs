@@ -3,6 +3,7 @@
 use goferry_terminal::{Bytes, Count, Printer};
 use serde::Serialize;
 
+use super::expiry::warn_if_expired;
 use crate::summary::{ModuleSummary, Summary, ToolchainSummary};
 
 /// How much of the modules is shown.
@@ -24,6 +25,7 @@ struct Report<'a> {
 
 /// Prints what is inside of a bundle.
 pub fn print_summary(printer: &Printer, action: &str, summary: &Summary, detail: Detail) {
+    warn_if_expired(printer, summary.expires);
     let Summary { name, sequence, created, id, size, .. } = summary;
     printer
         .line(format_args!("bundle      {name}, sequence {sequence}, created {created}, {}", Bytes(*size)));

@@ -1,6 +1,6 @@
 //! `goport trust`: the keys that a prefix trusts.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use goferry_manifest::Channel;
@@ -90,7 +90,7 @@ impl Trust {
 fn add(
     printer: &Printer,
     location: &Location,
-    path: &std::path::Path,
+    path: &Path,
     channels: Vec<Channel>,
 ) -> Result<(), CommandError> {
     let key = read_public_key(path).map_err(|error| public_key_error(&error))?;
@@ -100,8 +100,8 @@ fn add(
         }
         channels.into_iter().fold(false, |changed, channel| store.add(key, Some(channel)) | changed)
     };
-    let (store, changed) = state::change_trust(&location.prefix, &location.root, change)
-        .map_err(|error| state_error(&error))?;
+    let (store, changed) =
+        state::change_trust(&location.prefix, &location.root, change).map_err(|error| state_error(&error))?;
     let scope = store.keys().find(|(other, _)| **other == key).map(|(_, scope)| scope.to_string());
     let scope = scope.unwrap_or_default();
     let verb = if changed { "trusted" } else { "trusted already" };
@@ -112,8 +112,7 @@ fn add(
 }
 
 fn list(printer: &Printer, location: &Location) -> Result<(), CommandError> {
-    let store = state::read_trust(&location.prefix, &location.root)
-        .map_err(|error| state_error(&error))?;
+    let store = state::read_trust(&location.prefix, &location.root).map_err(|error| state_error(&error))?;
     if store.keys().len() == 0 {
         printer.line(format_args!("no key is trusted under `{}`", location.prefix));
     }
@@ -126,12 +125,11 @@ fn list(printer: &Printer, location: &Location) -> Result<(), CommandError> {
 }
 
 fn remove(printer: &Printer, location: &Location, text: &str) -> Result<(), CommandError> {
-    let store = state::read_trust(&location.prefix, &location.root)
-        .map_err(|error| state_error(&error))?;
+    let store = state::read_trust(&location.prefix, &location.root).map_err(|error| state_error(&error))?;
     let key = find(&store, text)?;
     let change = |store: &mut TrustStore| store.remove(&key);
-    let (store, changed) = state::change_trust(&location.prefix, &location.root, change)
-        .map_err(|error| state_error(&error))?;
+    let (store, changed) =
+        state::change_trust(&location.prefix, &location.root, change).map_err(|error| state_error(&error))?;
     printer.summary(format_args!("trusted no more: key {}", key.key_id()));
     printer.object(&report("trust-remove", changed, location, &store));
     Ok(())
@@ -142,10 +140,20 @@ fn find(store: &TrustStore, text: &str) -> Result<PublicKey, CommandError> {
     let named: Vec<_> = store
         .keys()
         .map(|(key, _)| *key)
-        .filter(|key| key.key_id().to_string() == text || key.fingerprint().to_string() == text)
+        .filter(|key| {
+            let names = [key.key_id().to_string(), key.fingerprint().to_string()];
+            names.iter().any(|name| name.eq_ignore_ascii_case(text))
+        })
         .collect();
     match named[..] {
         [key] => return Ok(key),
+        // Digits of an id or a fingerprint, unless it is a file's name.
+        [] if matches!(text.len(), 16 | 64)
+            && text.chars().all(|c| c.is_ascii_hexdigit())
+            && !Path::new(text).exists() =>
+        {
+            return Err(not_trusted(text));
+        }
         [] => {}
         _ => {
             let message = format!("several trusted keys have the id {text}");
@@ -158,8 +166,13 @@ fn find(store: &TrustStore, text: &str) -> Result<PublicKey, CommandError> {
     if store.keys().any(|(other, _)| *other == key) {
         Ok(key)
     } else {
-        Err(CommandError::new(Kind::Failed, format!("key {} is not trusted here", key.key_id())))
+        Err(not_trusted(&key.key_id().to_string()))
     }
+}
+
+fn not_trusted(name: &str) -> CommandError {
+    CommandError::new(Kind::Failed, format!("key {name} is not trusted here"))
+        .hint("`goport trust list` shows ids and fingerprints of the trusted keys")
 }
 
 fn report(action: &'static str, changed: bool, location: &Location, store: &TrustStore) -> Report {
@@ -172,4 +185,29 @@ fn report(action: &'static str, changed: bool, location: &Location, store: &Trus
         },
     };
     Report { action, changed, prefix: location.prefix.to_string(), keys: store.keys().map(key).collect() }
+}
+
+#[cfg(test)]
+mod tests {
+    use goferry_manifest::minisign::{KeyId, SecretKey};
+
+    use super::*;
+
+    #[test]
+    fn a_key_is_found_by_id_and_fingerprint_and_an_unknown_id_is_not_taken_for_a_file() {
+        let key = SecretKey::generate(&[1; 32].into(), KeyId::from_bytes([0xbb; 8])).public_key();
+        let mut store = TrustStore::default();
+        store.add(key, None);
+        let (id, fingerprint) = (key.key_id().to_string(), key.fingerprint().to_string());
+        for name in [&id, &id.to_lowercase(), &fingerprint] {
+            assert_eq!(find(&store, name).unwrap(), key, "{name}");
+        }
+        let message = |text: &str| {
+            let error = find(&store, text).unwrap_err().to_json();
+            error["error"]["message"].as_str().unwrap().to_owned()
+        };
+        assert_eq!(message("BB63000000000000"), "key BB63000000000000 is not trusted here");
+        assert!(message(&"0".repeat(64)).ends_with(" is not trusted here"));
+        assert_eq!(message("no.pub"), "cannot read the key file `no.pub`");
+    }
 }

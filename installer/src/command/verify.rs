@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use camino::Utf8PathBuf;
 use clap::Args;
+use goferry_manifest::bundle::BundleError;
 use goferry_manifest::trust::TrustPolicy;
 use goferry_terminal::{CommandError, Duration, Environment, Kind, Printer, help_end};
 
@@ -13,9 +14,9 @@ use super::interrupt;
 use super::location::{Location, LocationOptions};
 use super::progress::Bars;
 use super::summary::{Detail, print_summary};
-use crate::key_file::read_public_key;
+use crate::key_file::{quoted, read_public_key};
 use crate::summary::Summary;
-use crate::{Effort, state};
+use crate::{Effort, InstallError, state};
 
 /// Check a bundle: signature, tables, every pack and every file; install nothing
 #[derive(Args, Debug)]
@@ -45,8 +46,8 @@ pub(super) struct KeyOption {
 impl KeyOption {
     /// Whose signatures count.
     pub(super) fn policy(&self, location: &Location) -> Result<TrustPolicy, CommandError> {
-        let store = state::read_trust(&location.prefix, &location.root)
-            .map_err(|error| state_error(&error))?;
+        let store =
+            state::read_trust(&location.prefix, &location.root).map_err(|error| state_error(&error))?;
         let Some(path) = &self.key else {
             if store.keys().len() == 0 {
                 let message = format!("no key is trusted under `{}`", location.prefix);
@@ -59,13 +60,36 @@ impl KeyOption {
         let key = read_public_key(path).map_err(|error| {
             public_key_error(&error).state(format!("nothing was changed under `{}`", location.prefix))
         })?;
-        Ok(store.policy_of_one(key))
+        let policy = store.policy_of_one(key);
+        if policy.keys().next().is_none() {
+            return Err(only_narrows("every channel", path)
+                .state(format!("nothing was changed under `{}`", location.prefix)));
+        }
+        Ok(policy)
+    }
+
+    /// A bundle that was refused because `--key` names a key that does not count for its channel.
+    pub(super) fn refusal(&self, error: &InstallError) -> Option<CommandError> {
+        match (&self.key, error) {
+            (Some(path), InstallError::Bundle(BundleError::Threshold { channel, .. })) => {
+                Some(only_narrows(&format!("channel `{channel}`"), path))
+            }
+            _ => None,
+        }
     }
 
     /// Whether a key was named.
     pub(super) fn is_given(&self) -> bool {
         self.key.is_some()
     }
+}
+
+fn only_narrows(channels: &str, key: &std::path::Path) -> CommandError {
+    let message = format!("`--key` can only narrow: this prefix trusts other keys for {channels}");
+    let add = format!("goport trust add {}", quoted(key));
+    CommandError::new(Kind::Refused, message)
+        .hint("`goport trust list` shows which keys are trusted for which channel")
+        .hint(format!("if this key is to count too, compare its fingerprint with the signer, then `{add}`"))
 }
 
 impl Verify {
@@ -75,7 +99,9 @@ impl Verify {
         let trust = self.key.policy(&location)?;
         // This command changes nothing, whatever happens; saying so calms.
         let failed = |error| {
-            install_error(&error, &self.bundle, None)
+            let refusal = self.key.refusal(&error);
+            refusal
+                .unwrap_or_else(|| install_error(&error, &self.bundle, None))
                 .state(format!("nothing was changed under `{}`", location.prefix))
         };
         let bundle = crate::verify(&self.bundle, &trust, Effort::new(interrupt::flag()), &Bars::new(printer))
@@ -84,5 +110,47 @@ impl Verify {
         printer.status("Verified", format_args!("{} in {}", self.bundle, Duration(started.elapsed())));
         print_summary(printer, "verify", &Summary::of(&bundle, size), Detail::Totals);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use goferry_manifest::minisign::{KeyId, PublicKey, SecretKey};
+
+    use super::*;
+    use crate::prefix::Root;
+
+    fn key(seed: u8) -> PublicKey {
+        SecretKey::generate(&[seed; 32].into(), KeyId::from_bytes([seed; 8])).public_key()
+    }
+
+    #[test]
+    fn another_key_than_the_trusted_ones_is_said_to_narrow_only() {
+        let place = tempfile::tempdir().unwrap();
+        let prefix = place.path().join("there").to_str().unwrap().parse().unwrap();
+        let location = Location { prefix, root: Root::host() };
+        let file = place.path().join("other.pub");
+        std::fs::write(&file, key(2).to_file_text()).unwrap();
+        let option = KeyOption { key: Some(file) };
+        let trust = |channel: Option<&str>| {
+            let channel = channel.map(|name| name.parse().unwrap());
+            state::change_trust(&location.prefix, &location.root, |store| store.add(key(1), channel)).unwrap()
+        };
+        trust(Some("web"));
+        option.policy(&location).unwrap();
+        let threshold = BundleError::Threshold { channel: "web".parse().unwrap(), needed: 1, actual: 0 };
+        let error = option.refusal(&InstallError::Bundle(threshold)).unwrap();
+        let message = |error: &CommandError| error.to_json()["error"]["message"].as_str().unwrap().to_owned();
+        assert_eq!(
+            message(&error),
+            "`--key` can only narrow: this prefix trusts other keys for channel `web`"
+        );
+        trust(None);
+        let error = option.policy(&location).unwrap_err();
+        assert_eq!(error.kind(), Kind::Refused);
+        assert_eq!(
+            message(&error),
+            "`--key` can only narrow: this prefix trusts other keys for every channel"
+        );
     }
 }

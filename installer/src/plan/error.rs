@@ -66,6 +66,12 @@ pub enum PlanError {
         /// Free.
         free: u64,
     },
+    /// Go would not start.
+    #[error("the kernel is too old for Go")]
+    Kernel {
+        /// Its release.
+        release: String,
+    },
     /// Nothing can be written.
     #[error("the file system of the prefix is mounted read-only")]
     ReadOnly,
@@ -82,7 +88,11 @@ impl PlanError {
             | Self::SameSequence { .. }
             | Self::Changed { .. }
             | Self::Platform { .. } => true,
-            Self::Space { .. } | Self::Inodes { .. } | Self::ReadOnly | Self::NoExec => false,
+            Self::Space { .. }
+            | Self::Inodes { .. }
+            | Self::Kernel { .. }
+            | Self::ReadOnly
+            | Self::NoExec => false,
         }
     }
 }

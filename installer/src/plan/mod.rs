@@ -5,7 +5,7 @@ mod error;
 use std::collections::{BTreeMap, BTreeSet};
 
 use goferry_manifest::bundle::{CarriedModule, Cover, Manifest, Toolchain};
-use goferry_manifest::{Channel, GoRelease, Platform, Sequence, Sha256Digest};
+use goferry_manifest::{Channel, GoRelease, Platform, Sequence, Sha256Digest, Timestamp};
 use serde::Serialize;
 
 pub use self::error::PlanError;
@@ -14,7 +14,7 @@ pub use crate::estimate::Writes;
 use crate::estimate::{check_volume, writes};
 use crate::host::Host;
 use crate::observe::{MODCACHE, Observed, TOOLCHAIN};
-use crate::receipt::{ChannelRecord, DefaultGo, Ledger};
+use crate::receipt::{ChannelRecord, Conflict, DefaultGo, Ledger};
 use crate::tree_name::TreeName;
 
 /// The bundle, as far as a plan depends on it.
@@ -55,6 +55,9 @@ pub struct Plan {
     pub parent: Option<u64>,
     /// The generation in use after.
     pub generation: u64,
+    /// After this moment the signer no longer vouches for the bundle.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires: Option<Timestamp>,
     /// The Go that `current/bin/go` will be.
     pub default_go: Option<DefaultGo>,
     /// The floor that this lowers.
@@ -151,42 +154,27 @@ pub fn plan(
     host: &Host,
     downgrade: Downgrade,
 ) -> Result<Plan, PlanError> {
-    let Incoming { id, cover, manifest, signers } = incoming;
+    let Incoming { id, cover, manifest, signers: _ } = incoming;
     check_platform(manifest, host.platform.as_ref())?;
+    check_kernel(manifest, &host.kernel)?;
     let current = observed.current.as_ref();
     let mut records = current.map(|current| current.receipt.channels.clone()).unwrap_or_default();
     let held = records.get(&cover.name);
     let up_to_date = held.is_some_and(|held| held.bundle == *id);
-    let floor = if up_to_date { None } else { held.map(|held| (held.floor, held.floor_manifest)) };
+    let known = held.map(|held| held.manifests.clone()).unwrap_or_default();
+    check_sequence(cover, &known)?;
+    let floor = if up_to_date { None } else { held.map(|held| held.floor) };
     let downgrade_from = floor.map_or(Ok(None), |floor| check_floor(cover, floor, downgrade))?;
-    let mut ledger = current.map(|current| current.receipt.ledger.clone()).unwrap_or_default();
-    if let Some(platform) = &host.platform {
-        ledger.enter(manifest, platform).map_err(|conflict| PlanError::Changed {
-            name: conflict.name,
-            held: conflict.held,
-            incoming: conflict.incoming,
-        })?;
-    }
+    let ledger = ledger(manifest, observed, host)?;
     let manifests = manifests(incoming, observed);
     let content = Content::of(manifests.values().copied(), host.platform.as_ref());
-    let toolchains: BTreeMap<_, _> = content
-        .toolchains
-        .keys()
-        .map(|release| (*release, tree(observed, TOOLCHAIN, TreeName::of_toolchain(*release))))
-        .collect();
+    let toolchain =
+        |release: &GoRelease| (*release, tree(observed, TOOLCHAIN, TreeName::of_toolchain(*release)));
+    let toolchains: BTreeMap<_, _> = content.toolchains.keys().map(toolchain).collect();
     let modcache = tree(observed, MODCACHE, content.modcache_name());
     let default_go = default_go(&cover.name, observed, &manifests, &content);
     if !up_to_date {
-        let (sequence, content) = (cover.sequence, cover.manifest.content_sha256);
-        let record = ChannelRecord {
-            floor: sequence,
-            floor_manifest: content,
-            sequence,
-            bundle: *id,
-            manifest: content,
-            signers: signers.clone(),
-        };
-        records.insert(cover.name.clone(), record);
+        records.insert(cover.name.clone(), record(incoming, known));
     }
     let parent = current.map(|current| current.receipt.generation);
     // A tree that is gone is made again, by a new generation.
@@ -196,9 +184,11 @@ pub fn plan(
         channel: cover.name.clone(),
         sequence: cover.sequence,
         bundle: *id,
+        expires: cover.expires,
         action,
         parent,
-        generation: parent.map_or(1, |parent| if action == Action::Nothing { parent } else { parent.saturating_add(1) }),
+        generation: parent
+            .map_or(1, |parent| if action == Action::Nothing { parent } else { parent.saturating_add(1) }),
         default_go,
         downgrade_from,
         toolchains,
@@ -222,6 +212,20 @@ pub fn check_room(plan: &Plan, host: &Host) -> Result<(), PlanError> {
     if plan.action == Action::Nothing { Ok(()) } else { check_volume(plan, host) }
 }
 
+/// The ledger with what the bundle carries for this host.
+fn ledger(manifest: &Manifest, observed: &Observed, host: &Host) -> Result<Ledger, PlanError> {
+    let mut ledger =
+        observed.current.as_ref().map(|current| current.receipt.ledger.clone()).unwrap_or_default();
+    if let Some(platform) = &host.platform {
+        ledger.enter(manifest, platform).map_err(|Conflict { name, held, incoming }| PlanError::Changed {
+            name,
+            held,
+            incoming,
+        })?;
+    }
+    Ok(ledger)
+}
+
 /// The manifest of each channel after the install; the incoming one replaces its channel's.
 pub(crate) fn manifests<'m>(
     incoming: &Incoming<'m>,
@@ -241,26 +245,55 @@ fn check_platform(manifest: &Manifest, host: Option<&Platform>) -> Result<(), Pl
     Err(PlanError::Platform { host: host.cloned(), carried })
 }
 
-fn check_floor(
-    cover: &Cover,
-    (floor, floor_manifest): (Sequence, Sha256Digest),
-    downgrade: Downgrade,
-) -> Result<Option<Sequence>, PlanError> {
-    let Cover { name, sequence, manifest, .. } = cover;
-    if *sequence == floor && manifest.content_sha256 != floor_manifest {
-        return Err(PlanError::SameSequence {
-            channel: name.clone(),
-            sequence: *sequence,
-            installed: floor_manifest,
-            incoming: manifest.content_sha256,
-        });
+/// A sequence number is given once, also if the host has gone back since.
+fn check_sequence(cover: &Cover, known: &BTreeMap<Sequence, Sha256Digest>) -> Result<(), PlanError> {
+    let incoming = cover.manifest.content_sha256;
+    match known.get(&cover.sequence) {
+        Some(installed) if *installed != incoming => Err(PlanError::SameSequence {
+            channel: cover.name.clone(),
+            sequence: cover.sequence,
+            installed: *installed,
+            incoming,
+        }),
+        _ => Ok(()),
     }
-    match (*sequence < floor, downgrade) {
+}
+
+/// The oldest Linux that Go runs on, since Go 1.24: <https://go.dev/wiki/MinimumRequirements>.
+const OLDEST_LINUX: (u32, u32) = (3, 2);
+
+/// A release that cannot be read says nothing.
+fn check_kernel(manifest: &Manifest, release: &str) -> Result<(), PlanError> {
+    let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map_while(|text| text.parse().ok());
+    match (numbers.next(), numbers.next()) {
+        (Some(major), Some(minor)) if (major, minor) < OLDEST_LINUX && !manifest.toolchains().is_empty() => {
+            Err(PlanError::Kernel { release: release.to_owned() })
+        }
+        _ => Ok(()),
+    }
+}
+
+fn check_floor(cover: &Cover, floor: Sequence, downgrade: Downgrade) -> Result<Option<Sequence>, PlanError> {
+    let (channel, sequence) = (&cover.name, cover.sequence);
+    match (sequence < floor, downgrade) {
         (false, _) => Ok(None),
         (true, Downgrade::Allow) => Ok(Some(floor)),
-        (true, Downgrade::Refuse) => {
-            Err(PlanError::Rollback { channel: name.clone(), sequence: *sequence, floor })
-        }
+        (true, Downgrade::Refuse) => Err(PlanError::Rollback { channel: channel.clone(), sequence, floor }),
+    }
+}
+
+/// What is remembered of the channel once the bundle is installed.
+fn record(incoming: &Incoming<'_>, mut known: BTreeMap<Sequence, Sha256Digest>) -> ChannelRecord {
+    let Incoming { id, cover, manifest: _, signers } = incoming;
+    let (sequence, manifest) = (cover.sequence, cover.manifest.content_sha256);
+    known.insert(sequence, manifest);
+    ChannelRecord {
+        floor: sequence,
+        manifests: known,
+        sequence,
+        bundle: *id,
+        manifest,
+        signers: signers.clone(),
     }
 }
 
@@ -375,6 +408,10 @@ mod tests {
     }
 
     fn plan_with(volume: impl FnOnce(&mut Volume)) -> Result<Plan, PlanError> {
+        plan_on("4.18.0", volume)
+    }
+
+    fn plan_on(kernel: &str, volume: impl FnOnce(&mut Volume)) -> Result<Plan, PlanError> {
         let digest = Sha256Digest::of(b"");
         let table = Table { sha256: digest, size: 0, content_sha256: digest, content_size: 0 };
         let created = "2026-11-24T08:15:00Z".parse().unwrap();
@@ -383,7 +420,7 @@ mod tests {
         let incoming = Incoming { id: digest, cover: &cover, manifest: &manifest, signers: BTreeSet::new() };
         let mut host = Host {
             platform: "linux/amd64".parse().ok(),
-            kernel: "4.18.0".to_owned(),
+            kernel: kernel.to_owned(),
             uid: 0,
             volume: Volume {
                 free_bytes: 1 << 30,
@@ -418,5 +455,15 @@ mod tests {
         assert!(matches!(refused(|it| it.free_inodes = Some(3)), PlanError::Inodes { free: 3, .. }));
         assert!(matches!(refused(|it| it.read_only = true), PlanError::ReadOnly));
         assert!(matches!(refused(|it| it.no_exec = true), PlanError::NoExec));
+    }
+
+    #[test]
+    fn a_kernel_on_which_go_does_not_start_is_told_before_anything_is_written() {
+        for old in ["2.6.32-754.el6.x86_64", "3.1.10", "3.1"] {
+            assert!(matches!(plan_on(old, |_| {}), Err(PlanError::Kernel { .. })), "{old}");
+        }
+        for new in ["3.2.0", "3.10.0-1160.el7.x86_64", "4.18.0", "6.12-rc1", "unknown"] {
+            assert!(plan_on(new, |_| {}).is_ok(), "{new}");
+        }
     }
 }

@@ -150,7 +150,10 @@ pub enum BundleError {
         signed_by: Vec<KeyId>,
     },
     /// Trusted keys have signed, but not (enough of) those trusted for this channel.
-    #[error("channel `{channel}` needs signatures of {needed} keys trusted for it; the bundle has {actual}")]
+    #[error(
+        "channel `{channel}` needs {}; the bundle has {actual}",
+        signatures(*needed)
+    )]
     Threshold {
         /// The channel.
         channel: Channel,
@@ -207,6 +210,13 @@ pub enum BundleError {
         /// What is wrong with it.
         reason: PackError,
     },
+}
+
+fn signatures(needed: usize) -> String {
+    match needed {
+        1 => "a signature of a key that is trusted for it".to_owned(),
+        needed => format!("signatures of {needed} keys that are trusted for it"),
+    }
 }
 
 impl<S: ReadAt> UnverifiedBundle<S> {

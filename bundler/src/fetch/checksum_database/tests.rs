@@ -35,18 +35,23 @@ const FULL_TILES: [&str; 5] =
 struct Source {
     files: BTreeMap<String, Vec<u8>>,
     asked: Mutex<Vec<String>>,
+    /// Not served, and not said to be missing either.
+    failing: Option<&'static str>,
 }
 
 impl DatabaseFiles for &Source {
     fn read(&self, path: &str, _: u64) -> Result<Vec<u8>, SourceError> {
         self.asked.lock().unwrap().push(path.to_owned());
+        if self.failing == Some(path) {
+            return Err(SourceError::Failed("refused with 500".into()));
+        }
         self.files.get(path).cloned().ok_or(SourceError::NotFound)
     }
 }
 
 fn source() -> Source {
     let files = SERVED.iter().map(|(path, content)| ((*path).to_owned(), content.to_vec())).collect();
-    Source { files, asked: Mutex::default() }
+    Source { files, asked: Mutex::default(), failing: None }
 }
 
 impl Source {
@@ -251,6 +256,25 @@ fn a_module_that_the_database_does_not_have_is_named() {
 #[test]
 fn without_latest_the_newest_head_of_the_look_ups_is_used() {
     // whose own partial tiles the fixture does not have
-    let error = chain(&source().without("latest").error());
-    assert!(error.contains("`tile/8/") && error.contains(".p/"), "{error}");
+    for source in [source().without("latest"), Source { failing: Some("latest"), ..source() }] {
+        let error = chain(&source.error());
+        assert!(error.contains("`tile/8/") && error.contains(".p/"), "{error}");
+    }
+}
+
+#[test]
+fn only_a_module_that_the_database_does_not_know_may_be_a_private_one() {
+    let private = |path: &str| ProveError::Read {
+        database: "sum.golang.org".to_owned(),
+        path: path.to_owned(),
+        source: SourceError::NotFound,
+    };
+    assert!(private("lookup/corp.example/m@v1.0.0").hint().unwrap().contains("GONOSUMDB"));
+    for error in
+        [private(LOOKUP), private("tile/8/0/x241/187"), source().change("latest", Vec::clear).error()]
+    {
+        assert_eq!(error.hint(), None, "{error}");
+    }
+    let error = source().change("latest", |file| replace_letter(file)).error();
+    assert!(error.hint().unwrap().contains("do not work around it"), "{error}");
 }
