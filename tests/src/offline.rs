@@ -1,6 +1,7 @@
 //! Commands on a host without a network: in an empty network namespace, with nothing in the environment but PATH and
 //! HOME, traced so that no attempt to reach a network goes unseen.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -107,7 +108,23 @@ impl Shell {
     }
 
     /// Runs a script of `sh`, which ends at the first command that fails.
+    ///
+    /// strace 6.1 gives up where a process leaves a stop just before `PTRACE_LISTEN`, and what it leaves behind is
+    /// refused every system call of its filter (`exec` among them). Then it is the tracer that has failed, and nothing
+    /// was learned of the script: it is run again, at most twice, and that is said.
     pub fn run(&self, script: &str) -> Answer {
+        for _ in 0..2 {
+            let answer = self.run_once(script);
+            if !answer.stderr.contains("strace: ptrace(") {
+                return answer;
+            }
+            // A write that fails loses a remark and nothing else.
+            let _ = writeln!(std::io::stderr(), "strace failed, so again: {}", answer.asked);
+        }
+        self.run_once(script)
+    }
+
+    fn run_once(&self, script: &str) -> Answer {
         let trace = self.home.join("strace");
         let started = Instant::now();
         let isolation = self.account.isolation();
